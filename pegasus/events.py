@@ -1,0 +1,121 @@
+"""What happens in a run, as frozen values: the modes emit them, the terminal listens.
+
+An event sink is called from many threads at once, in the order of events of each node. It must
+return soon and must not raise: it is called by the threads that read a command's output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from pegasus.errors import NodeError, PegasusError
+from pegasus.model import Attempt, Ending, Job, Node
+
+
+class Stream(Enum):
+    """Which of a command's outputs."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+@dataclass(frozen=True)
+class Event:
+    """The base of all events."""
+
+
+@dataclass(frozen=True)
+class NodeConnected(Event):
+    node: Node
+
+
+@dataclass(frozen=True)
+class NodeUnreachable(Event):
+    """A node could not be connected to; the run goes on without it, or ends."""
+
+    node: Node
+    error: NodeError
+
+
+@dataclass(frozen=True)
+class NodeLost(Event):
+    """A node that was connected is not any more, and takes no further job."""
+
+    node: Node
+    detail: str
+
+
+@dataclass(frozen=True)
+class AttemptStarted(Event):
+    attempt: Attempt
+
+
+@dataclass(frozen=True)
+class Output(Event):
+    """Bytes of a running command, as they came: neither decoded nor cut into lines."""
+
+    attempt: Attempt
+    stream: Stream
+    data: bytes
+
+
+@dataclass(frozen=True)
+class AttemptEnded(Event):
+    attempt: Attempt
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class JobRequeued(Event):
+    """A job that never started stands at the head of the queue again."""
+
+    job: Job
+    error: NodeError
+
+
+@dataclass(frozen=True)
+class LockAwaited(Event):
+    """Another process holds the queue's lock; `holder` says who, and since when."""
+
+    holder: str
+
+
+@dataclass(frozen=True)
+class QueueRefused(Event):
+    """queue.yaml can't be used as it is; the run waits until it is mended."""
+
+    error: PegasusError
+
+
+@dataclass(frozen=True)
+class QueueMended(Event):
+    """queue.yaml can be used again."""
+
+
+@dataclass(frozen=True)
+class Waiting(Event):
+    """The queue is empty, and a daemon waits for more."""
+
+
+@dataclass(frozen=True)
+class Draining(Event):
+    """No more jobs are taken; `running` attempts are left to end by themselves."""
+
+    running: int
+
+
+@dataclass(frozen=True)
+class Cancelling(Event):
+    """`running` attempts are being cancelled."""
+
+    running: int
+
+
+@dataclass(frozen=True)
+class Aborted(Event):
+    """A node failed and the run was told to end then; what is left stays in queue.yaml."""
+
+
+Sink = Callable[[Event], None]

@@ -1,0 +1,160 @@
+"""The nouns of pegasus, as frozen values that any thread may read.
+
+A *host* is an address. A *node* is a host plus its parameters: what one hosts.yaml entry
+expands to. A *job* is a command template plus one choice of parameters: what is taken from
+queue.yaml. An *attempt* is one execution of a job on a node, and an *ending* says how it ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+#: Parameters in the order in which they were written, as (name, text) pairs.
+Params = tuple[tuple[str, str], ...]
+
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """A position in a file the user wrote. Line and column count from 1, as editors do."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A YAML scalar: its value, where it starts, and how it was spelled in the file (`raw`)."""
+
+    value: str
+    place: Place
+    raw: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return self.value
+
+    def locate(self, line: int, column: int) -> Place:
+        """Return the place in the file of a line and column (from 1) of the value.
+
+        Exact where the value's line stands in the file as it is; where quoting or folding has
+        changed it, the place where the scalar starts.
+        """
+        lines = self.value.split("\n")
+        wanted = lines[line - 1] if 0 < line <= len(lines) else ""
+        # The lines before may read the same: skip as many as there are.
+        offset, skip = 0, lines[: line - 1].count(wanted)
+        for _ in range(skip + 1):
+            found = self.raw.find(wanted, offset)
+            if not wanted or found < 0:
+                return self.place
+            offset = found + len(wanted)
+        before = self.raw[:found]
+        newlines = before.count("\n")
+        start = len(before) - (before.rfind("\n") + 1) if newlines else len(before)
+        base = 1 if newlines else self.place.column
+        return Place(self.place.file, self.place.line + newlines, base + start + column - 1)
+
+
+@dataclass(frozen=True)
+class Host:
+    """An address as the user wrote it (`text`) and its parts; `user` and `port` may be open."""
+
+    text: str
+    name: str
+    user: str | None = None
+    port: int | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether commands for this host run as subprocesses, without SSH."""
+        return self.name.lower() in LOCAL_NAMES and self.user is None and self.port is None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A host plus its parameters. `index` tells apart nodes that are written the same."""
+
+    index: int
+    host: Host
+    params: Params = ()
+
+    @property
+    def label(self) -> str:
+        """How people see this node: `host`, or `host (k=v,k2=v2)`."""
+        if not self.params:
+            return self.host.text
+        inner = ",".join(f"{name}={value}" for name, value in self.params)
+        return f"{self.host.text} ({inner})"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command template and one value for each of its parameters.
+
+    `source` is where the template stands in queue.yaml, for messages; it is not compared.
+    """
+
+    template: str
+    params: Params = ()
+    source: Text | None = field(default=None, compare=False, repr=False)
+
+    def variables(self, node: Node) -> dict[str, str]:
+        """Return what fills the template on `node`.
+
+        A node's parameters win over the job's, and `hostname` over both.
+        """
+        return {**dict(self.params), **dict(node.params), "hostname": node.host.text}
+
+
+class Outcome(Enum):
+    """How an attempt ended, in one word; the words are part of the documented output."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SIGNALLED = "signalled"
+    TIMED_OUT = "timed out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The result of an attempt. `detail` says in words what the other fields can't."""
+
+    outcome: Outcome
+    exit_status: int | None = None
+    exit_signal: str | None = None
+    detail: str = ""
+
+    @classmethod
+    def exited(cls, status: int) -> Ending:
+        """Return the ending of a command that exited with `status` by itself."""
+        return cls(Outcome.FAILED if status else Outcome.SUCCEEDED, exit_status=status)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.outcome is Outcome.SUCCEEDED
+
+    def __str__(self) -> str:
+        if self.outcome in (Outcome.SUCCEEDED, Outcome.FAILED):
+            return f"exit status: {self.exit_status}"
+        if self.outcome is Outcome.SIGNALLED:
+            return f"killed by signal {self.exit_signal}"
+        return f"{self.outcome.value}: {self.detail}" if self.detail else self.outcome.value
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One execution of a job on a node. `number` counts the attempts of a run from 1."""
+
+    number: int
+    job: Job
+    node: Node
+    command: str

@@ -1,0 +1,1 @@
+"""Connections to nodes. Only modules of this package import fabric and paramiko."""

@@ -1,0 +1,85 @@
+"""What the modes need to know of a connection: this, and not how it is made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from pegasus.events import Stream
+from pegasus.model import Ending, Node, Outcome
+
+#: Called with the bytes of a command's output as they arrive, from the thread that reads them.
+OnOutput = Callable[[Stream, bytes], None]
+
+
+class Cancellation:
+    """A request to end one attempt, which may come before, while or after it runs.
+
+    Any thread may ask; the first request decides the outcome and later ones change nothing.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outcome: Outcome | None = None
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the attempt shall end as, or None when nobody has asked."""
+        return self._outcome
+
+    def cancel(self, outcome: Outcome = Outcome.CANCELLED) -> None:
+        """Ask for the attempt to be ended as `outcome`."""
+        with self._lock:
+            if self._outcome is not None:
+                return
+            self._outcome = outcome
+            callbacks = self._callbacks
+        for callback in callbacks:
+            callback()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the request comes, or now if it has come already.
+
+        It runs in the thread that asks, so it must neither block nor raise.
+        """
+        with self._lock:
+            if self._outcome is None:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+
+class Connection(Protocol):
+    """A way to run commands on one node, one at a time.
+
+    `open` and `attempt` block and are called from a thread of the node's own; `close` may be
+    called from another one.
+    """
+
+    node: Node
+
+    def open(self) -> None:
+        """Connect.
+
+        Raises:
+            UnreachableError: the node can't be connected to.
+        """
+
+    def attempt(self, command: str, on_output: OnOutput, cancellation: Cancellation) -> Ending:
+        """Run `command` with `sh -c` and return how it ended, when all of its output is read.
+
+        stdin is /dev/null. When `cancellation` comes, the command's process group gets TERM
+        and, after the grace, KILL.
+
+        Raises:
+            NeverStartedError: it certainly did not begin; another node may run it.
+        """
+
+    def close(self) -> None:
+        """Disconnect. What still runs on the node is ended. Closing twice is harmless."""
+
+
+#: Makes the connection of a node; nothing is contacted before `open`.
+Connect = Callable[[Node], Connection]
