@@ -45,15 +45,17 @@ class Text:
         Exact where the value's line stands in the file as it is; where quoting or folding has
         changed it, the place where the scalar starts.
         """
-        lines = self.value.split("\n")
-        wanted = lines[line - 1] if 0 < line <= len(lines) else ""
-        # The lines before may read the same: skip as many as there are.
-        offset, skip = 0, lines[: line - 1].count(wanted)
-        for _ in range(skip + 1):
-            found = self.raw.find(wanted, offset)
-            if not wanted or found < 0:
+        lines = self.value.split("\n")[:line]
+        # The text of a block scalar begins below its indicator.
+        offset = self.raw.find("\n") + 1 if self.raw[:1] in ("|", ">") else 0
+        found = -1
+        for text in lines:
+            found = self.raw.find(text, offset)
+            if found < 0:
                 return self.place
-            offset = found + len(wanted)
+            offset = found + len(text)
+        if len(lines) < line or not lines[-1]:
+            return self.place
         before = self.raw[:found]
         newlines = before.count("\n")
         start = len(before) - (before.rfind("\n") + 1) if newlines else len(before)

@@ -1,0 +1,116 @@
+"""Jobs in canonical form: what stands in consumed.yaml, and where a grid has been taken apart.
+
+::
+
+    - command:
+      - python train.py --bs {{ bs }}
+      bs:
+      - '8'
+
+Each key has a list of one element and lines are never folded, so that `tail -n 2 consumed.yaml`
+is the last job again. What a reader of YAML 1.1 or 1.2 might take for anything but a text is
+quoted: pegasus 1.4 reads lists of strings and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import yaml
+
+from pegasus.errors import QueueFileError
+from pegasus.model import Job
+
+#: Begins like a word or a path, and has nothing in it that means something to YAML.
+_PLAIN = re.compile(r"(?!.*(?:: | #|[: ]\Z))(?:\./|[A-Za-z_/])[\x20-\x7e]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+#: Words that some reader takes for a truth value or nothing, or for a number.
+_WORDS = re.compile("true|false|yes|no|on|off|y|n|null|nan|inf|infinity", re.IGNORECASE)
+_PRINTABLE = "\x21-\x7e\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
+_ONE_LINE = re.compile(f"[ \xa0{_PRINTABLE}]*")
+#: A line of a literal block; space at its end could be neither seen nor kept by an editor.
+_BLOCK_LINE = re.compile(f"(?:[ \t\xa0{_PRINTABLE}]*[{_PRINTABLE}])?")
+
+
+def scalar(text: str) -> str:
+    """Return a text on one line, quoted where it must be."""
+    if _PLAIN.fullmatch(text) and not _WORDS.fullmatch(text):
+        return text
+    return quoted(text)
+
+
+def key(name: str) -> str:
+    """Return the name of a parameter, quoted where it must be, in brackets too."""
+    return scalar(name) if _NAME.fullmatch(name) else quoted(name)
+
+
+def quoted(text: str) -> str:
+    """Return a text on one line, in quotes.
+
+    Raises:
+        QueueFileError: it is no Unicode text.
+    """
+    if _ONE_LINE.fullmatch(text):
+        return "'" + text.replace("'", "''") + "'"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise QueueFileError(f"{text!a} can't be written as UTF-8") from None
+    written: str = yaml.dump(
+        text, Dumper=yaml.SafeDumper, default_style='"', width=float("inf"), allow_unicode=True
+    )
+    return written.removesuffix("\n")
+
+
+def flow(job: Job) -> str:
+    """Return a job in canonical form on one line, as an entry of a list in brackets."""
+    fields = (("command", job.template), *job.params)
+    return "{" + ", ".join(f"{key(name)}: [{quoted(text)}]" for name, text in fields) + "}"
+
+
+class Writer:
+    """Writes jobs in canonical form, fast where they have texts in common.
+
+    Args:
+        indent: the column of the dashes.
+        newline: what ends a line.
+        literal: whether commands of several lines are written as such, or else in quotes.
+    """
+
+    def __init__(self, indent: int = 0, newline: str = "\n", literal: bool = True) -> None:
+        self._margin = " " * indent
+        self._newline = newline
+        self._literal = literal
+        self._written: dict[tuple[str, str], str] = {}
+
+    def entries(self, jobs: Iterable[Job]) -> list[str]:
+        """Return each job as an entry of a queue file, with the newline at its end."""
+        return [self._entry(job) for job in jobs]
+
+    def _entry(self, job: Job) -> str:
+        fields = (("command", job.template), *job.params)
+        text = "".join([self._written.get(field) or self._field(field) for field in fields])
+        return f"{self._margin}- {text[len(self._margin) + 2 :]}"
+
+    def _field(self, field: tuple[str, str]) -> str:
+        name, text = field
+        value = self._block(text) if self._literal and _fits_block(text) else scalar(text)
+        margin = self._margin + "  "
+        written = f"{margin}{key(name)}:{self._newline}{margin}- {value}{self._newline}"
+        self._written[field] = written
+        return written
+
+    def _block(self, text: str) -> str:
+        header = "|" if text.endswith("\n") else "|-"
+        margin = self._margin + "    "
+        lines = text.removesuffix("\n").split("\n")
+        return self._newline.join([header, *(margin + line if line else "" for line in lines)])
+
+
+def _fits_block(text: str) -> bool:
+    """Whether a text has several lines that a literal block gives back as they are."""
+    lines = text.removesuffix("\n").split("\n")
+    if "\n" not in text or not lines[0] or not lines[-1] or lines[0][0] in " \t\xa0":
+        return False
+    return all(_BLOCK_LINE.fullmatch(line) for line in lines)

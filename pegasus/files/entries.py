@@ -1,0 +1,155 @@
+"""Entries: what hosts.yaml and queue.yaml hold, checked, with every text in its place.
+
+An entry is a text, or a mapping with `hostname` or `command`; the other keys are parameters. In
+queue.yaml, a mapping without `command` directly below an entry belongs to that one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pegasus import grid
+from pegasus.errors import HostsFileError, PlacedError, QueueFileError
+from pegasus.files.reader import Reader
+from pegasus.files.source import Source
+from pegasus.files.tree import Field, Fields, Item, Texts
+from pegasus.model import Params, Place, Text
+
+#: What a parameter is called, unless it is a command that YAML takes for a mapping.
+_NAME = re.compile(r"[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What makes the entries of one file different from those of the other.
+
+    Attributes:
+        key: the key that an entry must have.
+        product: what an entry expands to, for messages.
+        error: what to raise.
+        joins: whether a mapping without the key belongs to the entry above.
+    """
+
+    key: str
+    product: str
+    error: type[PlacedError]
+    joins: bool
+
+
+HOSTS = Kind("hostname", "nodes", HostsFileError, joins=False)
+QUEUE = Kind("command", "jobs", QueueFileError, joins=True)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry: templates of commands or host names, and the values of each parameter.
+
+    Attributes:
+        heads: the templates under `command` or `hostname`, at least one.
+        params: the values of each parameter, at least one each, in the order of the file.
+        items: what it consists of in the file: one item of the list, or more where parameters
+            follow below.
+    """
+
+    heads: Texts
+    params: Mapping[str, Texts]
+    items: tuple[Item, ...]
+
+    @property
+    def place(self) -> Place:
+        return self.items[0].place
+
+    @property
+    def size(self) -> int:
+        """How many jobs or nodes it expands to."""
+        return len(self.heads) * grid.size(self.params)
+
+    def expand(self) -> Iterator[tuple[Text, Params]]:
+        """Yield each template with each choice of parameters: the template varies slowest."""
+        values = {name: [text.value for text in texts] for name, texts in self.params.items()}
+        for head in self.heads:
+            for params in grid.expand(values):
+                yield head, params
+
+
+def read(source: Source, kind: Kind) -> Iterator[Entry]:
+    """Yield the entries of a text, reading no further than asked, but for one item.
+
+    Raises:
+        PlacedError: of the kind's own class, when something is wrong up to there.
+    """
+    return join(Reader(source), kind)
+
+
+def join(items: Iterable[Item], kind: Kind) -> Iterator[Entry]:
+    """Yield the entries that items make up; see `read`."""
+    entry: Entry | None = None
+    for item in items:
+        if entry and kind.joins and (fields := _params(item, kind)):
+            entry = _joined(entry, item, fields, kind)
+            continue
+        if entry:
+            yield entry
+        entry = _entry(item, kind)
+    if entry:
+        yield entry
+
+
+def _params(item: Item, kind: Kind) -> Fields:
+    """Return the fields of an item that has nothing but parameters, else none."""
+    if isinstance(item.content, Text):
+        return ()
+    return () if any(field.name.value == kind.key for field in item.content) else item.content
+
+
+def _entry(item: Item, kind: Kind) -> Entry:
+    heads: Texts
+    params: dict[str, Texts] = {}
+    if isinstance(item.content, Text):
+        heads = (item.content,)
+    else:
+        params = {field.name.value: field.values for field in item.content}
+        if kind.key not in params:
+            raise kind.error(_no_key(item.content[0], kind), item.place)
+        heads = params.pop(kind.key)
+    for head in heads:
+        if not head.value.strip():
+            raise kind.error(f"an empty {kind.key}; fill it in or remove it", head.place)
+    return _limited(Entry(heads, params, (item,)), kind)
+
+
+def _no_key(field: Field, kind: Kind) -> str:
+    hint = f"add it, or put the text in quotes if it is a {kind.key} with `: ` in it"
+    return f"there is no `{kind.key}` beside `{field.name}`; {hint}"
+
+
+def _joined(entry: Entry, item: Item, fields: Fields, kind: Kind) -> Entry:
+    """Return the entry with the parameters that stand below it."""
+    if not _looks_like_params(fields):
+        raise kind.error(_no_key(fields[0], kind), item.place)
+    for field in fields:
+        if field.name.value in entry.params:
+            problem = f"`{field.name}` has values in the entry above already; remove one"
+            raise kind.error(problem, field.name.place)
+    more = {field.name.value: field.values for field in fields}
+    joined = Entry(entry.heads, {**entry.params, **more}, (*entry.items, item))
+    return _limited(joined, kind)
+
+
+def _looks_like_params(fields: Iterable[Field]) -> bool:
+    """Tell parameters from a command with `: ` in it, which YAML takes for a mapping."""
+    return all(_NAME.fullmatch(field.name.value) for field in fields)
+
+
+def _limited(entry: Entry, kind: Kind) -> Entry:
+    if entry.size > grid.LIMIT:
+        raise kind.error(too_many(entry.size, kind), entry.place)
+    return entry
+
+
+def too_many(size: int, kind: Kind) -> str:
+    """Return what to say of more nodes or jobs than there may be."""
+    count = f"{size:,}" if size < 10**18 else "over 10^18"
+    return f"this makes {count} {kind.product}; {grid.LIMIT:,} are the most"

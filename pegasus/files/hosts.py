@@ -1,0 +1,136 @@
+"""hosts.yaml: the nodes that commands run on."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from errno import ENOENT
+from pathlib import Path
+
+from pegasus import grid
+from pegasus.errors import HostsFileError, StorageError, TemplateError
+from pegasus.files import storage
+from pegasus.files.entries import HOSTS, Entry, read, too_many
+from pegasus.files.source import Source
+from pegasus.model import Host, Node, Params, Text
+
+#: Fills a template; raises TemplateError. `pegasus.template.render` is one.
+Render = Callable[[str, Mapping[str, object]], str]
+
+_ADDRESS = re.compile(
+    r"(?:(?P<user>.*)@)?"
+    r"(?:\[(?P<ip>[^\[\]]*)\](?::(?P<ip_port>.*))?|(?P<name>[^:]*)(?::(?P<port>[^:]*))?|(?P<bare>.*))",
+    re.DOTALL,
+)
+
+
+def load(path: Path, render: Render | None = None) -> list[Node]:
+    """Read the nodes from hosts.yaml, in the order of the file.
+
+    An entry makes a node for each choice of a host name and of one value for each of its
+    parameters; the host name varies slowest and the parameter written last fastest. Host names are
+    templates that the same entry's parameters fill.
+
+    Args:
+        render: what fills host name templates; by default pegasus.template.render.
+
+    Raises:
+        HostsFileError: the file is missing, empty or wrong.
+        StorageError: it can't be read.
+    """
+    source = Source(_content(path), str(path), HostsFileError)
+    entries = [*read(source, HOSTS)]
+    if not entries:
+        raise HostsFileError(f"{path}: there is no host in it; write a list of host names")
+    total = sum(entry.size for entry in entries)
+    if total > grid.LIMIT:
+        raise HostsFileError(f"{path}: {too_many(total, HOSTS)}")
+    hosts = [host for entry in entries for host in _hosts(entry, render)]
+    return [Node(index, host, params) for index, (host, params) in enumerate(hosts)]
+
+
+def parse_host(text: str) -> Host:
+    """Return the parts of `[user@]host[:port]`, where the host may be an IPv6 address.
+
+    An address with a port stands in brackets: `[::1]:22`. Whether a name without dots is an alias
+    of ssh_config is not decided here.
+
+    Raises:
+        HostsFileError: it is none; the error has no place.
+    """
+    found = _ADDRESS.fullmatch(text)
+    parts = found.groupdict() if found else {}
+    name = parts.get("ip") or parts.get("bare") or parts.get("name") or ""
+    problem = _problem(text, parts, name)
+    if problem:
+        raise HostsFileError(f"{text!r} is not a host: {problem}")
+    port = parts["port"] or parts["ip_port"]
+    return Host(text, name, parts["user"], int(port) if port else None)
+
+
+def _problem(text: str, parts: Mapping[str, str | None], name: str) -> str:
+    """Return what is wrong with an address, or ""."""
+    user, port = parts.get("user"), parts.get("port") or parts.get("ip_port")
+    if re.search(r"[\s\x00-\x1f\x7f]", text):
+        return "it has white space in it"
+    if not name or user == "":
+        return "a name is missing; write [user@]host[:port]"
+    if name.startswith("-") or (user or "").startswith("-"):
+        return "a name can't begin with a dash"
+    if (parts.get("ip") is not None or parts.get("bare")) and not _is_ipv6(name):
+        return f"{name} is not an IPv6 address"
+    if parts.get("port") == "" or parts.get("ip_port") == "":
+        return "the port behind the colon is missing"
+    if port and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
+        return f"{port} is not a port; ports are numbers from 1 to 65535"
+    return ""
+
+
+def _is_ipv6(name: str) -> bool:
+    try:
+        ipaddress.IPv6Address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return storage.read(path)
+    except StorageError as error:
+        if error.errno != ENOENT:
+            raise
+        hint = "write a list of host names into it, or name another with --hosts-file"
+        raise HostsFileError(f"{path}: there is no such file; {hint}") from None
+
+
+def _hosts(entry: Entry, render: Render | None) -> Iterator[tuple[Host, Params]]:
+    known: dict[str, Host] = {}
+    for head, params in entry.expand():
+        name = _filled(head, params, render)
+        if name not in known:
+            known[name] = _placed_host(name, head)
+        yield known[name], params
+
+
+def _placed_host(name: str, head: Text) -> Host:
+    try:
+        return parse_host(name)
+    except HostsFileError as error:
+        raise HostsFileError(error.problem, head.place) from None
+
+
+def _filled(head: Text, params: Params, render: Render | None) -> str:
+    if "{{" not in head.value:
+        return head.value
+    try:
+        return (render or _default())(head.value, dict(params))
+    except TemplateError as error:
+        raise HostsFileError(error.advice, head.locate(error.line, error.column)) from error
+
+
+def _default() -> Render:
+    from pegasus.template import render  # Only here: it loads a large library.
+
+    return render

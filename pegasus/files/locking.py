@@ -1,0 +1,227 @@
+"""The lock of a file, between processes and threads, that dies with its holder.
+
+The lock of `queue.yaml` is `.pegasus/queue.yaml/lock` beside the real file. It is a POSIX lock,
+which the kernel frees when its holder ends, `kill -9` included, and which works over NFSv4; so
+the lock file itself says nothing and is never deleted. A process loses such a lock as soon as
+it closes the lock file in any way: who holds it is told by `holder.json` beside it, and a process
+has one FileLock for a file (`FileLock.of`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import getpass
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import fasteners
+
+from pegasus.errors import StorageError
+from pegasus.files.storage import failure
+
+#: How long to wait in silence before the holder is named, in seconds.
+PATIENCE = 0.3
+#: How long `holder.json` is, filled up with spaces, in bytes.
+HOLDER_SIZE = 1024
+#: The shortest and the longest time between two tries, in seconds.
+SHORTEST, LONGEST = 0.001, 0.05
+
+
+class Holder(NamedTuple):
+    """Who holds a lock. `since` is local time in ISO 8601, with its offset."""
+
+    pid: int
+    host: str
+    user: str
+    purpose: str
+    since: str
+
+    @classmethod
+    def this_process(cls, purpose: str) -> Holder:
+        now = datetime.now().astimezone()
+        return cls(os.getpid(), socket.gethostname(), _user(), purpose[:100], now.isoformat())
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the holder was a process of this machine that has ended."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass  # It is somebody else's, and alive.
+        return False
+
+    def __str__(self) -> str:
+        since = datetime.fromisoformat(self.since)
+        today = since.date() == datetime.now().astimezone().date()
+        at = since.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
+        return f"pid {self.pid} ({self.purpose}) of {self.user} on {self.host}, since {at}"
+
+
+class FileLock:
+    """The one lock of a file. Get it with `FileLock.of`; it is not reentrant."""
+
+    _all: ClassVar[dict[Path, FileLock]] = {}
+    _registry = threading.Lock()
+
+    @classmethod
+    def of(cls, path: Path) -> FileLock:
+        """Return this process's lock of the file that `path` leads to; it may be missing."""
+        real = Path(os.path.realpath(path))
+        with cls._registry:
+            if real not in cls._all:
+                cls._all[real] = cls(real)
+            return cls._all[real]
+
+    def __init__(self, real: Path) -> None:
+        self.folder = real.parent / ".pegasus" / real.name
+        self._file = self.folder / "lock"
+        self._holder_file = self.folder / "holder.json"
+        self._threads = threading.Lock()
+        self._processes = fasteners.InterProcessLock(self._file)
+
+    def try_acquire(self, purpose: str) -> bool:
+        """Take the lock if it is free, and say whether it is held now.
+
+        Args:
+            purpose: what for, in a word or two for those who wait, such as `inv lock`.
+
+        Raises:
+            StorageError: there can be no lock beside the file.
+        """
+        if not self._threads.acquire(blocking=False):
+            return False
+        try:
+            acquired = self._try_processes()
+            if acquired:
+                self._write_holder(json.dumps(Holder.this_process(purpose)._asdict()))
+        except BaseException:
+            self._release_processes()
+            self._threads.release()
+            raise
+        if not acquired:
+            self._threads.release()
+        return acquired
+
+    def acquire(
+        self,
+        purpose: str,
+        on_wait: Callable[[Holder], None] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Wait for the lock and take it.
+
+        Args:
+            purpose: what for, in a word or two for those who wait, such as `inv lock`.
+            on_wait: called once, with who holds it, when it takes longer than a moment.
+            stop: asked again and again; waiting ends when it returns True.
+
+        Returns:
+            Whether the lock is held; False only after `stop`.
+
+        Raises:
+            StorageError: there can be no lock beside the file.
+        """
+        delay, told = SHORTEST, time.monotonic() + PATIENCE
+        while not self.try_acquire(purpose):
+            if stop():
+                return False
+            if on_wait and time.monotonic() >= told and (holder := self.holder()):
+                on_wait(holder)
+                on_wait = None
+            time.sleep(delay)
+            delay = min(2 * delay, LONGEST)
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        with contextlib.suppress(StorageError):
+            self._write_holder("")
+        self._release_processes()
+        self._threads.release()
+
+    @contextlib.contextmanager
+    def hold(self, purpose: str, on_wait: Callable[[Holder], None] | None = None) -> Iterator[None]:
+        """Hold the lock for a `with` block; see `acquire`."""
+        self.acquire(purpose, on_wait)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def holder(self) -> Holder | None:
+        """Return who holds the lock, or None where nobody does, or it can't be told yet."""
+        try:
+            holder = Holder(**json.loads(self._holder_file.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+        return None if holder.is_gone else holder
+
+    def _try_processes(self) -> bool:
+        try:
+            self._make_files()
+            while self._processes.acquire(blocking=False):
+                if self._is_in_place():
+                    return True
+                self._processes.release()
+                self._make_files()
+        except threading.ThreadError as error:  # fasteners' way to say that it can't lock at all.
+            raise self._failure(error) from error
+        except OSError as error:
+            raise failure(self._file, "locked", error) from error
+        return False
+
+    def _make_files(self) -> None:
+        """Make what is missing. Only done while this process does not hold the lock."""
+        if not self._file.exists():
+            for folder in (self.folder.parent, self.folder):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            os.close(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    def _is_in_place(self) -> bool:
+        """Whether the file that is locked is the one others see: somebody may have cleaned up."""
+        try:
+            seen = os.stat(self._file)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(os.fstat(self._processes.lockfile.fileno()), seen)
+
+    def _write_holder(self, text: str) -> None:
+        """Write over what is there: cheaper than a new file, and this is done with every job."""
+        try:
+            descriptor = os.open(self._holder_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(descriptor, text.ljust(HOLDER_SIZE).encode(), 0)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise failure(self._holder_file, "written", error) from error
+
+    def _release_processes(self) -> None:
+        if self._processes.acquired:
+            self._processes.release()
+
+    def _failure(self, error: BaseException) -> StorageError:
+        cause = error.__context__
+        if isinstance(cause, OSError):
+            return failure(self._file, "locked", cause)
+        return StorageError(f"{self._file}: can't be locked: {error}")
+
+
+@functools.lru_cache
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # A uid without a name, as in some containers.
+        return f"uid {os.getuid()}"

@@ -1,0 +1,226 @@
+"""The queue file: look at the jobs at its head, take them, put them back.
+
+`queue.yaml` is the queue, and belongs to the user: what is not taken stays byte for byte. A job
+that is taken is written to `consumed.yaml` first and only then leaves `queue.yaml`; one that is put
+back goes the other way round. So whatever happens in between, no job is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from errno import ENOENT
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from pegasus.errors import QueueFileError, SettingsError, StorageError
+from pegasus.files import queuetext, storage
+from pegasus.files.consumed import ConsumedFile
+from pegasus.files.entries import QUEUE, Entry, join
+from pegasus.files.known import Known, validate
+from pegasus.files.locking import FileLock
+from pegasus.files.queuetext import Result
+from pegasus.files.reader import Reader
+from pegasus.files.storage import Signature
+from pegasus.model import Job
+
+__all__ = ["QueueFile", "Signature"]
+
+#: How old a change in place must be before it is taken for all of it, in seconds: an editor, or
+#: a shell's `>`, empties the file first.
+SETTLING = 0.02
+
+
+class _ChangedError(Exception):
+    """Somebody wrote to the file after it was read."""
+
+
+class _Head(NamedTuple):
+    """The first jobs, and where they come from.
+
+    Attributes:
+        jobs: the jobs themselves.
+        left: the jobs of the last entry that are not among them.
+        entries: the entries they come from.
+        others: the entries behind, of which reading goes on here.
+        reader: what reads them.
+    """
+
+    jobs: list[Job]
+    left: Iterator[Job]
+    entries: list[Entry]
+    others: Iterator[Entry]
+    reader: Reader
+
+
+class QueueFile:
+    """A queue file and the file of its consumed jobs.
+
+    Whoever calls a method that reads or writes holds `lock`; `signature` and `changed_since` need
+    none. An editor that saves without the lock loses nothing: what it saved is read again before
+    anything is written.
+
+    Args:
+        path: the queue file.
+        consumed: where jobs that are taken are recorded.
+        lint: called with every entry that is new; raises a PegasusError when it can't be run.
+
+    Attributes:
+        path: the queue file, as given.
+        lock: the lock that all who take from the file share.
+
+    Raises:
+        SettingsError: both are the same file.
+    """
+
+    def __init__(
+        self, path: Path, consumed: Path, lint: Callable[[Entry], None] | None = None
+    ) -> None:
+        if os.path.realpath(path) == os.path.realpath(consumed):
+            raise SettingsError(f"{path} can't be queue file and consumed file at once")
+        self.path = path
+        self.lock = FileLock.of(path)
+        self._consumed = ConsumedFile(consumed)
+        self._lint = lint or (lambda _: None)
+        self._known: Known | None = None
+        self._signature: Signature | None = None
+
+    def signature(self) -> Signature | None:
+        """Return what tells a change of the file cheaply; None while there is no file."""
+        return storage.signature(self.path)
+
+    def changed_since(self, signature: Signature | None) -> bool:
+        """Return whether the file is another one, or has another content, than it had then."""
+        return self.signature() != signature
+
+    def entries(self) -> list[Entry]:
+        """Check the whole file and return its entries.
+
+        Raises:
+            QueueFileError: it is missing or wrong. `lint` may raise other errors.
+            StorageError: it can't be read.
+        """
+        return [*join(Reader(self._read().source), QUEUE)]
+
+    def peek(self, count: int) -> list[Job]:
+        """Return the first `count` jobs, or as many as there are, without taking them.
+
+        The file is checked if somebody else has changed it; see `entries` for the errors.
+        """
+        return _head(self._read(), count).jobs
+
+    def take(self, count: int, expected: Sequence[Job] | None = None) -> list[Job]:
+        """Take the first `count` jobs, or as many as there are, in one go.
+
+        An entry that makes several jobs is taken apart: what is left of it stands at the head
+        as an entry for each job. See `entries` for the errors.
+
+        Args:
+            expected: the jobs that `peek` returned. If the file has others at its head by now,
+                nothing is taken.
+
+        Returns:
+            The jobs that were taken.
+
+        Raises:
+            StorageError: a file can't be written; no job was taken.
+        """
+        while True:
+            known = self._read()
+            head = _head(known, count)
+            if not head.jobs or (expected is not None and head.jobs != [*expected]):
+                return []
+            with suppress(_ChangedError), self._consumed.recorded(head.jobs):
+                self._write(_without(known, head))
+                return head.jobs
+
+    def put_back(self, jobs: Sequence[Job]) -> None:
+        """Put jobs at the head, in canonical form, and forget that they were consumed.
+
+        A file that is missing is made anew.
+
+        Raises:
+            QueueFileError: the file is wrong; it was not touched and nothing is put back.
+            StorageError: a file can't be written.
+        """
+        while True:
+            known = self._read(missing=b"")
+            reader = Reader(known.source)
+            first = next(join(reader, QUEUE), None)
+            result = queuetext.insert(known.source.text, reader.layout, first, jobs)
+            with suppress(_ChangedError):
+                self._write(known.changed(result))
+                break
+        self._consumed.forget(jobs)
+
+    def _read(self, missing: bytes | None = None) -> Known:
+        """Return the content, checked; `missing` stands for it where there is no file."""
+        data = self._settled()
+        if data is None:
+            data = missing
+        if data is None:
+            hint = "write a list of commands into it, or name another with --queue-file"
+            raise QueueFileError(f"{self.path}: there is no such file; {hint}")
+        if not self._known or self._known.data != data:
+            self._known = validate(data, str(self.path), self._lint, self._known)
+        return self._known
+
+    def _settled(self) -> bytes | None:
+        """Return what is in the file, once nobody is in the middle of writing it."""
+        for _ in range(10):
+            before, self._signature = self._signature, self.signature()
+            try:
+                data = storage.read(self.path)
+            except StorageError as error:
+                if error.errno == ENOENT:
+                    return None
+                raise
+            if not _is_fresh(before, self._signature):
+                break
+            time.sleep(SETTLING)
+        return data
+
+    def _write(self, known: Known) -> None:
+        signature = storage.replace(self.path, known.data, before_rename=self._assert_unchanged)
+        self._signature, self._known = signature, known
+
+    def _assert_unchanged(self) -> None:
+        if self.changed_since(self._signature):
+            raise _ChangedError
+
+
+def _is_fresh(before: Signature | None, now: Signature | None) -> bool:
+    """Whether a file has been written to in place just now."""
+    if not before or not now or before == now or before.inode != now.inode:
+        return False
+    return 0 <= time.time() - now.modified / 1e9 < SETTLING
+
+
+def _head(known: Known, count: int) -> _Head:
+    reader = Reader(known.source)
+    others = join(reader, QUEUE)
+    jobs: list[Job] = []
+    left: Iterator[Job] = iter(())
+    entries: list[Entry] = []
+    while len(jobs) < count and (entry := next(others, None)):
+        entries.append(entry)
+        left = (Job(head.value, params, source=head) for head, params in entry.expand())
+        jobs += islice(left, count - len(jobs))
+    return _Head(jobs, left, entries, others, reader)
+
+
+def _without(known: Known, head: _Head) -> Known:
+    """Return the content without the jobs of the head."""
+    text, layout, left = known.source.text, head.reader.layout, [*head.left]
+    if not left and next(head.others, None) is None:
+        return known.changed(Result(queuetext.emptied(text, layout, head.entries), [], ""))
+    if not any(item.has_anchor for entry in head.entries for item in entry.items):
+        return known.changed(queuetext.cut(text, layout, head.entries, left))
+    for _ in head.others:
+        pass  # All aliases have been met then.
+    result = queuetext.cut(text, layout, head.entries, left, head.reader.aliases)
+    data = (known.source.bom + result.text).encode()
+    return validate(data, known.source.file, lambda _: None, None)

@@ -1,0 +1,201 @@
+"""Files that must not be lost or torn: read, replaced as a whole, appended to.
+
+Every OSError leaves as a StorageError that says which file, what happened and what to do; its
+`errno` is the original one. New files are for their owner alone, since commands carry secrets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pegasus.errors import StorageError
+
+_ADVICE = {
+    errno.EACCES: "check the permissions of the file and of its folder",
+    errno.EPERM: "check the permissions of the file and of its folder",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "name a file",
+    errno.ELOOP: "its symbolic links go in a circle; mend them",
+    errno.EROFS: "move it to a file system that can be written to",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space: the quota is used up",
+    errno.ENOLCK: "the file system has no locks; on NFS, use version 4 or start its lock service",
+}
+
+
+class Signature(NamedTuple):
+    """What tells cheaply that a file has changed: two that are equal mean the same content."""
+
+    modified: int
+    changed: int
+    size: int
+    inode: int
+
+
+def failure(path: Path, deed: str, error: OSError) -> StorageError:
+    """Return `error` as one for people: `deed` is what can't be done to the file, in a word."""
+    advice = _ADVICE.get(error.errno or 0, "")
+    reason = f"{error.strerror or error}".lower()
+    message = f"{path}: can't be {deed}: {reason}" + (f"; {advice}" if advice else "")
+    result = StorageError(message)
+    result.errno = error.errno
+    return result
+
+
+def signature(path: Path) -> Signature | None:
+    """Return the signature of the file that `path` leads to, or None when there is none."""
+    try:
+        return _signature(os.stat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise failure(path, "looked at", error) from error
+
+
+def read(path: Path) -> bytes:
+    """Return what is in the file.
+
+    Raises:
+        StorageError: it can't be read; `errno` is ENOENT where there is none.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise failure(path, "read", error) from error
+
+
+def replace(path: Path, data: bytes, before_rename: Callable[[], None] = lambda: None) -> Signature:
+    """Put `data` in the place of what the file held, at once and for good.
+
+    Whoever reads the file sees the old content or the new one, whole, even after a crash or
+    a power cut. A symbolic link stays, and the file it leads to is replaced. Mode, owner and
+    group are kept. Where the owner may not be given away (only root may), the file becomes the
+    caller's; where the group may not be kept either, its permissions are taken away. A file
+    that is new is for its owner alone (0600).
+
+    Args:
+        before_rename: called when all is written and on the disk but for the last step; if it
+            raises, nothing has happened to the file.
+
+    Returns:
+        The signature of the file as it was written, whatever others do to it meanwhile.
+
+    Raises:
+        StorageError: it can't be written; the old content is still there.
+    """
+    real = Path(os.path.realpath(path))
+    try:
+        descriptor, name = tempfile.mkstemp(".tmp", f".{real.name}.", real.parent)
+    except OSError as error:
+        raise failure(path, "written", error) from error
+    try:
+        with open(descriptor, "wb", buffering=0) as file:
+            written = _fill(path, file.fileno(), data, real)
+            before_rename()
+            with _failing(path, "written"):
+                os.replace(name, real)
+                changed = os.fstat(file.fileno()).st_ctime_ns
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    with contextlib.suppress(OSError):
+        # The new content is in place, whatever comes; some file systems can't sync folders.
+        _sync_folder(real.parent)
+    return written._replace(changed=changed)
+
+
+def append(path: Path, data: bytes) -> int:
+    """Add `data` at the end of the file, on a line of its own, and on the disk.
+
+    A file that is new is for its owner alone (0600). A write that did not succeed as a whole is
+    taken back.
+
+    Returns:
+        The file's size before, in bytes, for `truncate`.
+
+    Raises:
+        StorageError: it can't be written; it is as it was.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    with _failing(path, "written"):
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                data = b"\n" + data
+            _append_all(descriptor, data, size)
+        finally:
+            os.close(descriptor)
+        if not size:
+            _sync_folder(Path(os.path.realpath(path)).parent)
+    return size
+
+
+def truncate(path: Path, size: int) -> None:
+    """Take back what was appended to the file since it had `size` bytes."""
+    with _failing(path, "written"):
+        os.truncate(path, size)
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return Signature(status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+
+
+@contextlib.contextmanager
+def _failing(path: Path, deed: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise failure(path, deed, error) from error
+
+
+def _fill(path: Path, descriptor: int, data: bytes, like: Path) -> Signature:
+    with _failing(path, "written"):
+        _write_all(descriptor, data)
+        with contextlib.suppress(FileNotFoundError):
+            _resemble(descriptor, os.stat(like))
+        os.fsync(descriptor)
+        return _signature(os.fstat(descriptor))
+
+
+def _resemble(descriptor: int, wanted: os.stat_result) -> None:
+    mode = stat.S_IMODE(wanted.st_mode)
+    with contextlib.suppress(PermissionError):
+        os.fchown(descriptor, -1, wanted.st_gid)
+    with contextlib.suppress(PermissionError):
+        os.fchown(descriptor, wanted.st_uid, -1)
+    if os.fstat(descriptor).st_gid != wanted.st_gid:
+        mode &= ~stat.S_IRWXG
+    os.fchmod(descriptor, mode)
+
+
+def _append_all(descriptor: int, data: bytes, size: int) -> None:
+    try:
+        _write_all(descriptor, data)
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,77 @@
+"""What hosts.yaml and queue.yaml hold, before it is known which of the two: items of a list.
+
+An item is a text or a flat mapping. Each knows where it stands in the file, so that it can be
+cut out of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pegasus.model import Place, Text
+
+Texts = tuple[Text, ...]
+
+
+class Field(NamedTuple):
+    """One key of a mapping and its values; `is_list` tells `x: [1]` from `x: 1`."""
+
+    name: Text
+    values: Texts
+    is_list: bool
+
+
+Fields = tuple[Field, ...]
+Value = Text | Texts | Fields
+
+
+class Span(NamedTuple):
+    """Where something stands: offsets into the text that was read."""
+
+    start: int
+    end: int
+
+
+class Alias(NamedTuple):
+    """An alias and what it stands for; `source` is where its anchor's node begins."""
+
+    span: Span
+    source: int
+    value: Value
+
+
+class Item(NamedTuple):
+    """One item of the list.
+
+    Attributes:
+        span: from the dash (in a flow list, from the item itself) to the end of its content.
+        place: where its content begins.
+        content: a text, or the fields of a mapping.
+        leaves: the spans of its scalars, in order.
+        has_anchor: whether an anchor is set in it.
+    """
+
+    span: Span
+    place: Place
+    content: Text | Fields
+    leaves: tuple[Span, ...]
+    has_anchor: bool
+
+
+@dataclass
+class Layout:
+    """How the list is written; complete when all items are read.
+
+    Attributes:
+        is_flow: whether it is in brackets.
+        brackets: where those stand.
+        document_end: where the `...` stands that ends the document.
+        is_plain: whether there are no anchors, aliases and tags, so that each item means the
+            same without the others.
+    """
+
+    is_flow: bool = False
+    brackets: tuple[int, ...] = ()
+    document_end: Span | None = None
+    is_plain: bool = True

@@ -1,0 +1,83 @@
+"""What the tests of the queue file share: what a file means, written down without pegasus."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import yaml
+from hypothesis import HealthCheck, settings
+
+from pegasus.files.queuefile import QueueFile
+from pegasus.model import Job
+
+#: Both of PyYAML's parsers, where it has both.
+PARSERS = [yaml.BaseLoader, *filter(None, [getattr(yaml, "CBaseLoader", None)])]
+
+#: Settings for properties that write files.
+MANY = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "60")),
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+class _Loader(yaml.BaseLoader):
+    """PyYAML's loader, but an anchor may be set again, as YAML has it."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        if event.anchor and not isinstance(event, yaml.AliasEvent):
+            self.anchors.pop(event.anchor, None)
+        return super().compose_node(parent, index)
+
+
+def items_of(text: str) -> list[Any]:
+    """What YAML makes of a file, by PyYAML itself."""
+    return yaml.load(text.removeprefix("\ufeff"), _Loader) or []
+
+
+def jobs_of(items: list[Any]) -> list[Job]:
+    """What the items of a queue file mean."""
+    entries: list[dict[str, Any]] = []
+    for item in items:
+        if isinstance(item, dict) and "command" not in item:
+            entries[-1] = {**entries[-1], **item}
+        else:
+            entries.append(dict(item) if isinstance(item, dict) else {"command": item})
+    return [job for entry in entries for job in _product(entry)]
+
+
+def _product(entry: dict[str, Any]) -> Iterator[Job]:
+    axes = {name: found if isinstance(found, list) else [found] for name, found in entry.items()}
+    for command in axes.pop("command"):
+        for values in itertools.product(*axes.values()):
+            yield Job(command, tuple(zip(axes, values, strict=True)))
+
+
+@contextmanager
+def queue(text: str, parser: object = PARSERS[-1]) -> Iterator[QueueFile]:
+    """A queue file of its own with this text, locked, read by one of the parsers."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch("pegasus.files.reader.LOADER", parser),
+        mock.patch("os.fsync"),
+    ):
+        path = Path(folder) / "queue.yaml"
+        path.write_bytes(text.encode())
+        file = QueueFile(path, Path(folder) / "consumed.yaml")
+        with file.lock.hold("test"):
+            yield file
+
+
+def consumed(file: QueueFile) -> list[Job]:
+    """The jobs in the consumed file beside a queue file."""
+    path = file.path.parent / "consumed.yaml"
+    return jobs_of(items_of(path.read_bytes().decode())) if path.exists() else []

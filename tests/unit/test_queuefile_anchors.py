@@ -1,0 +1,111 @@
+"""Random queue files with anchors and aliases, and in brackets: what they mean stays."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from queuefiles import MANY, PARSERS, consumed, items_of, jobs_of, queue
+
+from pegasus.files.queuefile import QueueFile
+from pegasus.model import Job
+
+STEPS = st.lists(st.one_of(st.integers(1, 5), st.just("put back")), max_size=9)
+NAME = st.sampled_from(["a", "b"])
+TEXT = st.sampled_from(["w", "'q r'", '"\\t"', "032", "'it''s'", "'a, [b]'", "'# no'"])
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """A text, perhaps with an anchor, or an alias."""
+    kind = draw(st.sampled_from(["", "", "&", "*"]))
+    if kind == "*":
+        return f"*{draw(NAME)} "
+    return f"&{draw(NAME)} {draw(TEXT)}" if kind else draw(TEXT)
+
+
+@st.composite
+def values(draw: st.DrawFn) -> str:
+    """A text, a list of texts, or an alias of either."""
+    if draw(st.booleans()):
+        return draw(texts())
+    anchor = draw(st.sampled_from(["", "&a ", "&b "]))
+    return f"{anchor}[{', '.join(draw(st.lists(texts(), min_size=1, max_size=3)))}]"
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> str:
+    """An entry in flow style, perhaps with an anchor."""
+    if draw(st.booleans()):
+        return draw(texts())
+    anchor = draw(st.sampled_from(["", "&a ", "&b "]))
+    names = draw(st.permutations(["command", *draw(st.sampled_from([[], ["x"], ["x", "y"]]))]))
+    comma = draw(st.sampled_from([", ", ",  # note\n    # own\n    "]))
+    return f"{anchor}{{{comma.join(f'{name}: {draw(values())}' for name in names)}}}"
+
+
+def block(found: list[str]) -> str:
+    return "".join(f"- {entry}  # trailing\n# own\n" for entry in found)
+
+
+def in_brackets(found: list[str], comma: str, end: str) -> str:
+    return "# own\n---\n[ # note\n" + comma.join(found) + end
+
+
+FILES = st.one_of(
+    st.lists(entries(), min_size=1, max_size=4).map(block),
+    st.builds(
+        in_brackets,
+        st.lists(entries(), min_size=1, max_size=4),
+        st.sampled_from([", ", ",", " ,  # note\n  ", " # note\n # own\n , ", "\n,\n"]),
+        st.sampled_from(["]", " ,] # end\n", "\n# own\n]\n", "\n]\n...\n# own\n... # x\n"]),
+    ),
+)
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@given(text=FILES, steps=STEPS)
+@MANY
+def test_jobs_and_comments_stay_the_same(parser: object, text: str, steps: list[object]) -> None:
+    jobs = meaning(text)
+    comments = re.findall("^ *(# own)$", text, re.MULTILINE)
+    with queue(text, parser) as file:
+        taken: list[Job] = []
+        for step in [*steps, 1, 2, 1, 1000]:
+            apply(step, file, jobs, taken)
+            text = file.path.read_bytes().decode()
+            assert jobs_of(items_of(text)) == jobs
+            assert consumed(file) == taken
+            assert re.findall("^ *(# own)$", text, re.MULTILINE) == comments
+        file.path.write_bytes(file.path.read_bytes() + b"- cmd\n")
+        assert file.take(2) == [Job("cmd")]
+
+
+def meaning(text: str) -> list[Job]:
+    """The jobs of a file; files that are wrong are of no use here."""
+    try:
+        items = items_of(text)
+        jobs = jobs_of(items)
+    except (yaml.YAMLError, IndexError, TypeError):
+        assume(False)
+    flat = [v for i in items for v in (i.values() if isinstance(i, dict) else [[i]])]
+    nested = [v for f in flat if isinstance(f, list) for v in f if not isinstance(v, str)]
+    assume(not nested and not any(isinstance(f, dict) for f in flat))
+    assume(all(isinstance(job.template, str) and job.template.strip() for job in jobs))
+    return jobs
+
+
+def apply(step: object, file: QueueFile, jobs: list[Job], taken: list[Job]) -> None:
+    if isinstance(step, int):
+        assert file.peek(step) == jobs[:step]
+        assert file.take(step) == jobs[:step]
+        taken += jobs[:step]
+        del jobs[:step]
+    else:
+        back = taken[-2:]
+        file.put_back(back)
+        jobs[:0] = back
+        taken[-2:] = []
