@@ -33,10 +33,11 @@ class NodeConnected(Event):
 
 @dataclass(frozen=True)
 class NodeUnreachable(Event):
-    """A node could not be connected to; the run goes on without it, or ends."""
+    """A node could not be connected to. `skipped`: the user asked to go on without it."""
 
     node: Node
     error: NodeError
+    skipped: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,82 @@
+"""Turns signals into what a run does about them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from queue import SimpleQueue
+from types import FrameType, TracebackType
+from typing import Any, Protocol
+
+
+class Mode(Protocol):
+    """What can be run and ended early."""
+
+    def run(self) -> None: ...
+    def drain(self) -> None: ...
+    def cancel(self) -> None: ...
+
+
+class Interrupts:
+    """Runs a mode in a thread while this one waits for its end, or for signals.
+
+    SIGINT (Ctrl-C) drains the first time, cancels the second, and leaves the third time without
+    waiting for anything; what then still runs is ended by its watchdog. SIGTERM cancels.
+    Outside of the main thread, where Python has no signal handlers, it only waits.
+    """
+
+    def __init__(self) -> None:
+        #: The first signal that came, or None.
+        self.received: int | None = None
+        self._requests: SimpleQueue[int | None] = SimpleQueue()
+        self._replaced: dict[int, Any] = {}
+        self._ctrl_c = 0
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._replaced[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._replaced.items():
+            signal.signal(number, handler)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a signal has come; what waits without a mode should then end."""
+        return self.received is not None
+
+    def supervise(self, mode: Mode) -> None:
+        """Run `mode` to its end, and raise what it raises."""
+        failures: list[BaseException] = []
+        threading.Thread(target=self._run, args=(mode, failures), daemon=True).start()
+        while (number := self._requests.get()) is not None:
+            if number == signal.SIGINT:
+                self._ctrl_c += 1
+            if number == signal.SIGTERM or self._ctrl_c == 2:
+                mode.cancel()
+            elif self._ctrl_c == 1:
+                mode.drain()
+            else:
+                return
+        if failures:
+            raise failures[0]
+
+    def _run(self, mode: Mode, failures: list[BaseException]) -> None:
+        try:
+            mode.run()
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            self._requests.put(None)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        # Only this much is safe in a handler: the waiting thread does the rest.
+        self.received = self.received or number
+        self._requests.put(number)

@@ -1,0 +1,151 @@
+"""Takes jobs off the queue file for a running mode, without ever blocking it for long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from pegasus.errors import NodeError, PegasusError, StorageError, TemplateError
+from pegasus.events import JobRequeued, LockAwaited, QueueMended, QueueRefused, Sink
+from pegasus.files.queuefile import QueueFile, Signature
+from pegasus.lint import place
+from pegasus.model import Job
+
+T = TypeVar("T")
+
+#: How often the queue file is looked at while it has nothing for us, in seconds.
+POLL = 0.1
+#: How often a lock that somebody else holds is tried, in seconds.
+LOCK_POLL = 0.02
+#: After how long the holder of the lock is named, in seconds.
+PATIENCE = 0.3
+
+
+class Feed:
+    """The queue file as a mode sees it: jobs, or nothing for now, or nothing more.
+
+    Locks are tried and never waited for; a file that is wrong is reported once and looked at
+    again when it has changed. One thread uses it.
+
+    Args:
+        queue: the queue file.
+        emit: where to tell of locks, mistakes and what was put back.
+        purpose: what waiters are told about us while we hold the lock, such as `inv queue`.
+    """
+
+    def __init__(self, queue: QueueFile, emit: Sink, purpose: str) -> None:
+        self._queue = queue
+        self._emit = emit
+        self._purpose = purpose
+        self._seen: Signature | None = None
+        self._refused = ""
+        self._retry_at = 0.0
+        self._busy_since: float | None = None
+        self._returned: list[tuple[Job, NodeError]] = []
+        self.empty = False
+        """Whether the file had no job left when it was last read, and has not changed since."""
+
+    @property
+    def owing(self) -> bool:
+        """Whether jobs that must go back to the queue have not got there yet."""
+        return bool(self._returned)
+
+    @property
+    def interval(self) -> float:
+        """How long to wait before `take` is worth trying again, in seconds."""
+        return POLL if self._busy_since is None else LOCK_POLL
+
+    def take(self, count: int, prepare: Callable[[int, Job], T]) -> list[T]:
+        """Take up to `count` jobs and return what `prepare` made of each.
+
+        `prepare` is called with position and job before anything is consumed. A template that
+        it can't fill makes the file wrong from there on: the jobs before it are taken.
+        """
+        if not (self.owing or self._is_due()) or not self._lock():
+            return []
+        try:
+            self._settle()
+            taken = self._take(count, prepare) if count else []
+        except PegasusError as error:
+            self._refuse(error)
+            return []
+        finally:
+            self._queue.lock.release()
+        if count:
+            self._mend()
+        return taken
+
+    def put_back(self, job: Job, error: NodeError) -> None:
+        """Have `job`, which never started, put back at the head of the queue by `take`."""
+        self._returned.append((job, error))
+
+    def _is_due(self) -> bool:
+        if self._seen is None:
+            return True
+        if self._retry_at and time.monotonic() >= self._retry_at:
+            return True
+        if self._queue.changed_since(self._seen):
+            self.empty = False
+            return True
+        return False
+
+    def _lock(self) -> bool:
+        if self._queue.lock.try_acquire(self._purpose):
+            self._busy_since = None
+            return True
+        now = time.monotonic()
+        if self._busy_since is None:
+            self._busy_since = now
+        elif self._busy_since and now - self._busy_since > PATIENCE:
+            self._busy_since = 0.0  # Said once.
+            self._emit(LockAwaited(str(self._queue.lock.holder() or "another process")))
+        return False
+
+    def _take(self, count: int, prepare: Callable[[int, Job], T]) -> list[T]:
+        self._seen = self._queue.signature()
+        self._retry_at = 0.0
+        jobs = self._queue.peek(count)
+        self.empty = not jobs
+        prepared = _prepare_all(jobs, prepare)
+        if not prepared:
+            return []
+        self._seen = None  # There may be more: look again.
+        taken = self._queue.take(len(prepared), expected=jobs[: len(prepared)])
+        return prepared[: len(taken)]
+
+    def _settle(self) -> None:
+        if not self._returned:
+            return
+        self._queue.put_back([job for job, _ in self._returned])
+        returned, self._returned = self._returned, []
+        self._seen = None
+        self.empty = False
+        for job, error in returned:
+            self._emit(JobRequeued(job, error))
+
+    def _refuse(self, error: PegasusError) -> None:
+        self._seen = self._queue.signature()
+        if isinstance(error, StorageError):
+            # Nothing in the file tells when a full disk has room again.
+            self._retry_at = time.monotonic() + 5 * POLL
+        if str(error) != self._refused:
+            self._refused = str(error)
+            self._emit(QueueRefused(error))
+
+    def _mend(self) -> None:
+        if self._refused:
+            self._refused = ""
+            self._emit(QueueMended())
+
+
+def _prepare_all(jobs: Sequence[Job], prepare: Callable[[int, Job], T]) -> list[T]:
+    prepared: list[T] = []
+    for position, job in enumerate(jobs):
+        try:
+            prepared.append(prepare(position, job))
+        except TemplateError as error:
+            if not prepared:
+                raise place(error, job.source) from error
+            break
+    return prepared

@@ -1,0 +1,77 @@
+"""What a run came to: collected from its events, with the exit status that follows from it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from pegasus.errors import NodeError
+from pegasus.events import (
+    Aborted,
+    AttemptEnded,
+    Event,
+    NodeLost,
+    NodeUnreachable,
+)
+from pegasus.model import Attempt, Ending, Node, Outcome
+
+#: The exit statuses, which scripts may rely on. Usage errors (1) are exceptions instead.
+SUCCESS = 0
+NODE_TROUBLE = 4
+COMMAND_FAILED = 5
+INTERRUPTED = 128  # plus the signal's number: 130 and 143
+
+
+@dataclass
+class RunResult:
+    """The result of `inv queue` or `inv broadcast`; it may be looked at while the run is on.
+
+    Attributes:
+        endings: every attempt that has ended, with how, in the order of ending.
+        unreachable: nodes that could not be connected to, with why.
+        lost: nodes whose connection broke, with how.
+        aborted: whether a failed node ended a broadcast early.
+        interrupted: the number of the signal that ended the run early, or None.
+    """
+
+    endings: list[tuple[Attempt, Ending]] = field(default_factory=list)
+    unreachable: dict[Node, NodeError] = field(default_factory=dict)
+    lost: dict[Node, str] = field(default_factory=dict)
+    aborted: bool = False
+    interrupted: int | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def __call__(self, event: Event) -> None:
+        """Take notice of an event: a result is an event sink."""
+        with self._lock:
+            if isinstance(event, AttemptEnded):
+                self.endings.append((event.attempt, event.ending))
+            elif isinstance(event, NodeUnreachable) and not event.skipped:
+                self.unreachable[event.node] = event.error
+            elif isinstance(event, NodeLost):
+                self.lost[event.node] = event.detail
+            elif isinstance(event, Aborted):
+                self.aborted = True
+
+    @property
+    def failed(self) -> list[tuple[Attempt, Ending]]:
+        """The attempts that did not succeed, in the order of ending."""
+        return [(attempt, ending) for attempt, ending in self.endings if not ending.succeeded]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is well: the exit status is 0."""
+        return self.exit_status == SUCCESS
+
+    @property
+    def exit_status(self) -> int:
+        """0 all well, 4 a node unreachable or lost, 5 a command failed, 128+n interrupted.
+
+        The first that applies in the order 128+n, 4, 5.
+        """
+        if self.interrupted is not None:
+            return INTERRUPTED + self.interrupted
+        outcomes = {ending.outcome for _, ending in self.endings}
+        if self.unreachable or self.lost or outcomes & {Outcome.LOST, Outcome.UNREACHABLE}:
+            return NODE_TROUBLE
+        return COMMAND_FAILED if self.failed else SUCCESS

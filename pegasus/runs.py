@@ -1,0 +1,124 @@
+"""Puts the rooms together: settings in, a run, its result out. Works without Invoke too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pegasus.errors import HostsFileError
+from pegasus.events import Event, LockAwaited, Sink
+from pegasus.files import hosts
+from pegasus.files.queuefile import QueueFile
+from pegasus.interrupts import Interrupts, Mode
+from pegasus.lint import Linter
+from pegasus.model import Node
+from pegasus.modes.feed import Feed
+from pegasus.result import RunResult
+from pegasus.settings import Settings
+from pegasus.terminal.printer import Printer
+from pegasus.terminal.screen import Screen
+from pegasus.terminal.summary import summarize
+
+
+def queue(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
+    """Run each command of the queue once, on the next free node.
+
+    Args:
+        settings: what to run, and how.
+        listeners: event sinks that hear what happens, beside the terminal.
+
+    Raises:
+        PegasusError: the files or templates are wrong; nothing was consumed.
+    """
+    from pegasus.modes.queue import QueueMode
+    from pegasus.ssh.connect import connector
+
+    run = _Run(settings, listeners)
+    connect = connector(ssh_config=settings.ssh_config or None)
+    feed = Feed(run.queue, run.emit, "inv queue")
+    return run.supervise(QueueMode(feed, run.nodes, connect, run.emit, daemon=settings.daemon))
+
+
+def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
+    """Run each command of the queue on every node, one command at a time.
+
+    Arguments and errors are those of `queue`.
+    """
+    from pegasus.modes.broadcast import BroadcastMode
+    from pegasus.ssh.connect import connector
+    from pegasus.ssh.group import BroadcastGroup
+
+    run = _Run(settings, listeners)
+    connect = connector(ssh_config=settings.ssh_config or None)
+    return run.supervise(
+        BroadcastMode(
+            Feed(run.queue, run.emit, "inv broadcast"),
+            BroadcastGroup.of(connect(node) for node in run.nodes),
+            run.emit,
+            daemon=settings.daemon,
+            error_aborts=settings.error_aborts,
+            skip_unreachable=settings.skip_unreachable,
+        )
+    )
+
+
+def lock(settings: Settings) -> None:
+    """Open the editor on the queue file, under its lock.
+
+    Raises:
+        PegasusError: the editor failed, or what it left was refused and there was nobody to ask.
+    """
+    from pegasus.modes.lock import edit, editor_command
+    from pegasus.terminal.prompt import ask, is_interactive
+
+    editor = editor_command(settings.editor)
+    printer = Printer(Screen())
+    queue_file = _open_queue(settings, _nodes_if_any(settings))
+    with Interrupts() as interrupts:
+        if not queue_file.lock.acquire(
+            "inv lock",
+            on_wait=lambda holder: printer(LockAwaited(str(holder))),
+            stop=lambda: interrupts.pending,
+        ):
+            raise KeyboardInterrupt
+        try:
+            edit(queue_file.path, editor, queue_file.entries, ask if is_interactive() else None)
+        finally:
+            queue_file.lock.release()
+
+
+class _Run:
+    """What both modes begin with: checked files, and somebody who listens."""
+
+    def __init__(self, settings: Settings, listeners: Iterable[Sink]) -> None:
+        self.result = RunResult()
+        self._printer = Printer(Screen(), settings.print_period)
+        self._sinks: list[Sink] = [self.result, self._printer, *listeners]
+        self.nodes = hosts.load(Path(settings.hosts_file))
+        self.queue = _open_queue(settings, self.nodes)
+        # Whatever is wrong is said before anything is contacted.
+        with self.queue.lock.hold("inv", lambda holder: self.emit(LockAwaited(str(holder)))):
+            self.queue.entries()
+
+    def emit(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink(event)
+
+    def supervise(self, mode: Mode) -> RunResult:
+        with Interrupts() as interrupts:
+            interrupts.supervise(mode)
+        self.result.interrupted = interrupts.received
+        self._printer.say("\n".join(summarize(self.result)))
+        return self.result
+
+
+def _open_queue(settings: Settings, nodes: Iterable[Node]) -> QueueFile:
+    return QueueFile(Path(settings.queue_file), settings.consumed_path, lint=Linter(nodes))
+
+
+def _nodes_if_any(settings: Settings) -> list[Node]:
+    """Return the nodes to check templates against; the queue may be edited without any."""
+    try:
+        return hosts.load(Path(settings.hosts_file))
+    except HostsFileError:
+        return []

@@ -1,0 +1,146 @@
+"""Every setting: its name, type, default and meaning. Configuration crosses here, once.
+
+A setting is a flag of the tasks, a key under `pegasus:` in invoke.yaml (or in whatever else
+Invoke reads), and an environment variable such as `INVOKE_PEGASUS_HOSTS_FILE`. Which of them
+wins is Invoke's rule: flags over environment over files over these defaults.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from pegasus.errors import SettingsError
+
+SECTION = "pegasus"
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+class Config(Protocol):
+    """The part of `invoke.Config` that is read here."""
+
+    @property
+    def env_prefix(self) -> str | None: ...
+    @property
+    def prefix(self) -> str: ...
+
+    def get(self, key: str, default: Any = None) -> Any: ...
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is told, checked and complete. Paths are relative to the working directory."""
+
+    hosts_file: str = _setting("hosts.yaml", "the file that lists the nodes")
+    queue_file: str = _setting("queue.yaml", "the file that is the queue")
+    consumed_file: str = _setting(
+        "", "the file that gets each job as it is taken (default: consumed.yaml beside the queue)"
+    )
+    ssh_config: str = _setting("", "the ssh_config file (default: OpenSSH's own)")
+    daemon: bool = _setting(False, "wait for more jobs when the queue is empty, for ever")
+    error_aborts: bool = _setting(False, "end the run after a round in which a node failed")
+    skip_unreachable: bool = _setting(False, "go on without the nodes that can't be reached")
+    editor: str = _setting("", "the editor, with its arguments (default: $EDITOR, then vim)")
+    print_period: int = _setting(1, "print every Nth line of output; 0 prints none")
+
+    def __post_init__(self) -> None:
+        for name in ("hosts_file", "queue_file"):
+            if not getattr(self, name):
+                raise SettingsError(f"{name} is empty; name a file")
+        if self.print_period < 0:
+            raise SettingsError(f"print_period is {self.print_period}; it must be 0 or more")
+
+    @property
+    def consumed_path(self) -> Path:
+        """Where taken jobs are recorded."""
+        if self.consumed_file:
+            return Path(self.consumed_file)
+        return Path(self.queue_file).with_name("consumed.yaml")
+
+    @classmethod
+    def from_config(cls, config: Config, **flags: Any) -> Settings:
+        """Return the settings that `config` and `flags` together mean.
+
+        Args:
+            config: an `invoke.Config`.
+            flags: values given on the command line; None and False mean "not given".
+
+        Raises:
+            SettingsError: a value has the wrong type, or a key is unknown.
+        """
+        section = _section(config)
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            flag = flags.get(item.name)
+            if flag is None or flag is False:
+                flag = section.get(item.name, _environment(config, item.name))
+            if flag is not None:
+                values[item.name] = _convert(item.name, type(item.default), flag)
+        return cls(**values)
+
+
+def describe(name: str) -> str:
+    """Return what the setting `name` means, in one line, for help texts."""
+    return next(str(item.metadata["doc"]) for item in fields(Settings) if item.name == name)
+
+
+def _section(config: Config) -> Mapping[str, Any]:
+    section = config.get(SECTION) or {}
+    if not hasattr(section, "keys"):
+        raise SettingsError(f"{SECTION} must be a mapping of settings, not {section!r}")
+    known = [item.name for item in fields(Settings)]
+    for key in section:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+            raise SettingsError(f"{SECTION}.{key} is not a setting; {hint}")
+    return {key: section[key] for key in section}
+
+
+def _environment(config: Config, name: str) -> str | None:
+    """Return the environment variable of a setting that no file names.
+
+    Invoke itself reads the variables of the keys that it knows from a file. The others are not
+    declared to it with their defaults, since then it would cast the variables in ways that
+    surprise (`no` is true) or end in a traceback (a number that isn't one, an empty section).
+    """
+    prefix = config.env_prefix or config.prefix
+    return os.environ.get(f"{prefix}_{SECTION}_{name}".upper())
+
+
+def _convert(name: str, kind: type, value: object) -> object:
+    if kind is bool:
+        return _boolean(name, value)
+    if kind is int:
+        return _integer(name, value)
+    if not isinstance(value, str):
+        raise SettingsError(f"{name} must be text, not {value!r}")
+    return value
+
+
+def _boolean(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise SettingsError(f"{name} must be true or false, not {value!r}")
+
+
+def _integer(name: str, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        return int(str(value).strip())
+    except ValueError:
+        raise SettingsError(f"{name} must be a whole number, not {value!r}") from None

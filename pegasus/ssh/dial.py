@@ -1,0 +1,126 @@
+"""The byte stream to an sshd: a socket, or a program that the configuration names.
+
+Programs (ProxyCommand, and `ssh -W` for ProxyJump) get one end of a socket pair as standard
+input and output, and Paramiko the other: so it sees at once when one dies, at no cost. They
+run in a session of their own, where a Ctrl-C in the terminal does not reach them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+from typing import IO
+
+from pegasus.errors import UnreachableError
+from pegasus.model import Node
+from pegasus.ssh.config import Target
+from pegasus.ssh.jump import jump_command
+
+#: How long a TCP connection may take when the configuration does not say, in seconds.
+CONNECT_TIMEOUT = 30.0
+
+
+class Line:
+    """A connected byte stream.
+
+    Attributes:
+        socket: what Paramiko talks through.
+    """
+
+    def __init__(self, sock: socket.socket, proxy: _Proxy | None = None) -> None:
+        self.socket = sock
+        self._proxy = proxy
+
+    def close(self) -> None:
+        """Hang up, and end the program if there is one."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that reads
+        self.socket.close()
+        if self._proxy is not None:
+            self._proxy.end()
+
+    def complaint(self) -> str:
+        """Return what the program wrote on standard error, or "" where there is none."""
+        return self._proxy.complaint() if self._proxy is not None else ""
+
+
+class _Proxy:
+    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+        self._process = process
+        self._errors = errors
+
+    def end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
+
+    def complaint(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)  # it says why it ends before it ends
+        self._errors.seek(0)
+        text = self._errors.read(4096).decode(errors="replace")
+        return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def first_hop(target: Target) -> str:
+    """Return what names the first sshd on the way, which counts the handshakes."""
+    if target.proxy_jump is not None:
+        return target.proxy_jump.partition(",")[0]
+    return target.proxy_command or f"[{target.hostname}]:{target.port}"
+
+
+def dial(node: Node, target: Target) -> Line:
+    """Connect to a target's sshd.
+
+    Raises:
+        UnreachableError: (steps: resolve, connect).
+    """
+    if target.proxy_jump is not None:
+        return _start(node, jump_command(node, target))
+    if target.proxy_command is not None:
+        shell = shutil.which("sh") or "/bin/sh"
+        return _start(node, [shell, "-c", f"exec {target.proxy_command}"])
+    return Line(_connect(node, target))
+
+
+def _connect(node: Node, target: Target) -> socket.socket:
+    timeout = target.connect_timeout or CONNECT_TIMEOUT
+    where = f"{target.hostname} port {target.port}"
+    try:
+        return socket.create_connection((target.hostname, target.port), timeout)
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
+        problem = f"{target.hostname!r} is not found ({reason}); is it written right in hosts.yaml?"
+        raise UnreachableError(node, "resolve", problem) from error
+    except TimeoutError as error:
+        problem = f"{where} does not answer within {timeout:g} s; is the host up?"
+        raise UnreachableError(node, "connect", problem) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        problem = f"{where}: {reason}; is the host up, and sshd running there?"
+        raise UnreachableError(node, "connect", problem) from error
+
+
+def _start(node: Node, command: list[str]) -> Line:
+    ours, theirs = socket.socketpair()
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the line
+    try:
+        with theirs:
+            end = theirs.fileno()
+            process = subprocess.Popen(
+                command, stdin=end, stdout=end, stderr=errors, start_new_session=True
+            )
+    except OSError as error:
+        ours.close()
+        errors.close()
+        problem = f"{shlex.join(command)}: {error.strerror}"
+        raise UnreachableError(node, "connect", problem) from error
+    return Line(ours, _Proxy(process, errors))

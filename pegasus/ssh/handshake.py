@@ -1,0 +1,133 @@
+"""From a byte stream to a session that is logged in, with errors that say what to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from paramiko import SSHClient, SSHException
+from paramiko.auth_strategy import AuthFailure
+from paramiko.ssh_exception import IncompatiblePeer
+
+from pegasus.errors import UnreachableError
+from pegasus.model import Node
+from pegasus.ssh.auth import Login
+from pegasus.ssh.config import Target
+from pegasus.ssh.dial import CONNECT_TIMEOUT, Line, dial
+from pegasus.ssh.gate import DroppedError
+from pegasus.ssh.hostkeys import HostKeyCheck
+from pegasus.ssh.transport import NodeTransport
+
+#: How long a server may take to log us in, and to open a channel, in seconds.
+_LOGIN_TIMEOUT = 60.0
+_CHANNEL_TIMEOUT = 60.0
+
+# What `ssh -W` says when the sshd of a jump host turns it away for the moment.
+_TURNED_AWAY = ("kex_exchange_identification", "Connection reset", "Connection closed by")
+# … and when the jump host can't reach the next one.
+_NO_WAY = "stdio forwarding failed"
+
+
+class Handshake:
+    """Makes clients for one target; each try has a line of its own."""
+
+    def __init__(self, node: Node, target: Target, on_line: Callable[[Line], None]) -> None:
+        """Prepare.
+
+        Parameters:
+            on_line: is given every line as soon as it is there.
+        """
+        self._node = node
+        self._target = target
+        self._on_line = on_line
+        self._timeout = target.connect_timeout or CONNECT_TIMEOUT
+
+    def make(self) -> SSHClient:
+        """Return a client that is logged in.
+
+        Raises:
+            UnreachableError: with the step that failed.
+            DroppedError: the server hung up before the login; it may have too much to do.
+        """
+        line = dial(self._node, self._target)
+        self._on_line(line)
+        client = SSHClient()
+        login = Login(self._target)
+        start = time.monotonic()
+        try:
+            self._connect(client, line, login)
+        except BaseException as error:
+            client.close()
+            explained = self._explain(error, login, line, time.monotonic() - start)
+            line.close()
+            if explained is error:
+                raise
+            raise explained from error
+        return client
+
+    def _connect(self, client: SSHClient, line: Line, login: Login) -> None:
+        check = HostKeyCheck(self._node, self._target)
+        kinds = check.known_kinds()
+
+        def make_transport(sock: Any, **options: Any) -> NodeTransport:
+            transport = NodeTransport(sock, **options)
+            transport.prefer_host_keys(kinds)
+            return transport
+
+        client.set_missing_host_key_policy(check)
+        client.connect(
+            self._target.hostname,
+            port=self._target.port,
+            username=self._target.user,
+            sock=line.socket,
+            timeout=self._timeout,
+            banner_timeout=self._timeout,
+            auth_timeout=_LOGIN_TIMEOUT,
+            channel_timeout=_CHANNEL_TIMEOUT,
+            transport_factory=make_transport,
+            auth_strategy=login,
+        )
+
+    def _explain(
+        self, error: BaseException, login: Login, line: Line, seconds: float
+    ) -> BaseException:
+        """Return what to raise for `error`, or itself where there is nothing to add."""
+        if isinstance(error, AuthFailure):
+            return self._failure("auth", login.describe(error))
+        if isinstance(error, IncompatiblePeer):
+            return self._failure("session", f"{error}; the server is too old or too strict")
+        if not isinstance(error, (SSHException, OSError, EOFError)):
+            return error
+        if isinstance(error, UnreachableError):
+            return error
+        complaint = line.complaint()
+        if complaint and not _is_turned_away(complaint):
+            return self._explain_complaint(complaint)
+        where = f"{self._target.hostname} port {self._target.port}"
+        if seconds >= self._timeout:
+            problem = f"{where}: no answer from an SSH server within {self._timeout:g} s"
+            return self._failure("connect", problem)
+        if str(error).startswith("Indecipherable"):
+            return self._failure("connect", f"{where} is not an SSH server")
+        said = complaint or str(error) or "the server hung up"
+        return DroppedError(f"{where}: {said}; is sshd running there, and does it let us in?")
+
+    def _explain_complaint(self, complaint: str) -> UnreachableError:
+        """Return the error for what a proxy said before it ended."""
+        step = "connect"
+        if "Host key verification failed" in complaint or "host key" in complaint.lower():
+            step = "host key"
+        elif "Permission denied" in complaint:
+            step = "auth"
+        elif "Could not resolve" in complaint:
+            step = "resolve"
+        via = self._target.proxy_jump or "ProxyCommand"
+        return self._failure(step, f"on the way, by {via}: {complaint}")
+
+    def _failure(self, step: str, problem: str) -> UnreachableError:
+        return UnreachableError(self._node, step, problem)
+
+
+def _is_turned_away(complaint: str) -> bool:
+    return _NO_WAY not in complaint and any(sign in complaint for sign in _TURNED_AWAY)

@@ -1,0 +1,196 @@
+"""LocalConnection: commands on this very host, as subprocesses and without SSH."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import invoke
+from invoke.runners import Local, Runner
+
+from pegasus.errors import NeverStartedError
+from pegasus.events import Stream
+from pegasus.model import Ending, Node, Outcome
+from pegasus.ssh import watchdog
+from pegasus.ssh.base import Cancellation, OnOutput
+from pegasus.ssh.endings import exit_ending, refuse
+from pegasus.ssh.runner import OPTIONS, NotStartedError, StreamingRunner, options
+from pegasus.ssh.stream import CHUNK
+
+
+class LocalProcess:
+    """The `Process` of a subprocess. We hold the watchdog's leash: its standard input."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._lock = threading.Lock()
+        self._disposed = False
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        for pipe, stream in ((process.stdout, Stream.STDOUT), (process.stderr, Stream.STDERR)):
+            self._selector.register(pipe, selectors.EVENT_READ, stream)  # type: ignore[arg-type]
+        self._ready: list[selectors.SelectorKey] = []
+        threading.Thread(target=self._reap, name="pegasus-reaper", daemon=True).start()
+
+    def _reap(self) -> None:
+        self._process.wait()
+        self.wake()
+
+    @property
+    def ended(self) -> bool:
+        """See `Process.ended`."""
+        return self._process.returncode is not None
+
+    @property
+    def drained(self) -> bool:
+        """See `Process.drained`."""
+        return len(self._selector.get_map()) == 1  # the wake-up pipe is left
+
+    def wait(self, timeout: float | None) -> None:
+        """See `Process.wait`."""
+        self._ready = [key for key, _ in self._selector.select(timeout)]
+
+    def wake(self) -> None:
+        """See `Process.wake`."""
+        with self._lock:
+            if not self._disposed:
+                with contextlib.suppress(BlockingIOError):  # a full pipe wakes just as well
+                    os.write(self._wake_write, b".")
+
+    def read(self) -> Iterator[tuple[Stream, bytes]]:
+        """See `Process.read`."""
+        for key in self._ready:
+            data = os.read(key.fd, CHUNK)
+            if key.data is None:
+                continue
+            if data:
+                yield key.data, data
+            else:
+                self._selector.unregister(key.fileobj)
+
+    def let_go(self) -> None:
+        """See `Process.let_go`. Any thread may call it."""
+        with self._lock:
+            _close(self._process.stdin)
+
+    def ending(self) -> Ending:
+        """See `Process.ending`."""
+        status = self._process.returncode
+        # The watchdog itself may have been killed, by its group's KILL or by somebody else.
+        return exit_ending(status if status >= 0 else 128 - status)
+
+    def dispose(self) -> None:
+        """See `Process.dispose`."""
+        self.let_go()
+        with self._lock:
+            self._disposed = True
+            self._selector.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+        _close(self._process.stdout)
+        _close(self._process.stderr)
+
+
+def _close(pipe: Any) -> None:
+    with contextlib.suppress(OSError):
+        pipe.close()
+
+
+class LocalRunner(StreamingRunner, Local):
+    """Runs a command as a subprocess, in the current directory."""
+
+    running: LocalProcess
+
+    def start(self, command: str, shell: str, env: dict[str, Any]) -> None:
+        """Run the watchdog and tell it the command.
+
+        Raises:
+            NotStartedError: that failed. An unfinished command is never run.
+        """
+        try:
+            process = subprocess.Popen(
+                watchdog.argv(self.opts["grace"]),
+                env=env,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # a Ctrl-C in the terminal is for us alone
+            )
+        except OSError as error:
+            raise NotStartedError(f"can't start sh: {error}") from error
+        self.running = LocalProcess(process)
+        self.opts["on_process"](self.running)
+        try:
+            _write(process, watchdog.leash(command))
+        except OSError as error:
+            raise NotStartedError(f"sh ended before it began: {error}") from error
+
+    def stop(self) -> None:
+        """Close the pipes."""
+        Runner.stop(self)
+        if hasattr(self, "running"):
+            self.running.dispose()
+
+
+def _write(process: subprocess.Popen[bytes], data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[process.stdin.write(rest) :]  # type: ignore[union-attr]
+
+
+class LocalConnection:
+    """Runs commands on this host; see `pegasus.ssh.base.Connection`."""
+
+    def __init__(self, node: Node, *, kill_grace: float = 10.0) -> None:
+        """Prepare; `kill_grace` is the time in seconds between TERM and KILL."""
+        self.node = node
+        self._grace = kill_grace
+        self._process: LocalProcess | None = None
+        self._closing = False
+        overrides = {"run": {**OPTIONS, "on_process": None}}
+        self._context = invoke.Context(invoke.Config(overrides=overrides, lazy=True))
+
+    def open(self) -> None:
+        """Do nothing: this host is there."""
+        self._closing = False
+
+    def attempt(self, command: str, on_output: OnOutput, cancellation: Cancellation) -> Ending:
+        """Run `command`; see `pegasus.ssh.base.Connection.attempt`."""
+        if cancellation.outcome is not None:
+            return Ending(cancellation.outcome)
+        refused = refuse(command, on_output)
+        if refused is not None:
+            return refused
+        arguments = options(on_output, cancellation, self._grace)
+        try:
+            result: Any = LocalRunner(self._context).run(
+                command, on_process=self._remember, **arguments
+            )
+        except NotStartedError as error:
+            raise NeverStartedError(self.node, "session", str(error)) from error
+        finally:
+            self._process = None
+        if self._closing and cancellation.outcome is None:
+            return Ending(Outcome.CANCELLED, detail="disconnected while the command ran")
+        ending: Ending = result.ending
+        return ending
+
+    def close(self) -> None:
+        """End what runs."""
+        self._closing = True
+        process = self._process
+        if process is not None:
+            process.let_go()
+
+    def _remember(self, process: LocalProcess) -> None:
+        self._process = process
+        if self._closing:
+            process.let_go()

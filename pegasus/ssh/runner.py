@@ -1,0 +1,95 @@
+"""Runners for Invoke and Fabric that stream: no polling, no threads, nothing kept in memory.
+
+`StreamingRunner` replaces what Invoke's Runner does between the start of a command and its
+end. Its subclasses say how a command is started: `RemoteRunner` on another host, and
+`LocalRunner` (in `local`) on this one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fabric.runners import Remote
+from invoke.runners import Result, Runner
+from paramiko import SSHException
+
+from pegasus.model import Ending
+from pegasus.ssh import watchdog
+from pegasus.ssh.base import Cancellation, OnOutput
+from pegasus.ssh.process import RemoteProcess
+from pegasus.ssh.stream import Follower, Process
+
+#: What these runners understand beyond Invoke's own options, with their defaults. Invoke
+#: accepts what its configuration declares under `run`, and nothing else.
+OPTIONS: dict[str, Any] = {"on_output": None, "cancellation": None, "grace": 10.0}
+
+#: Invoke's own options for a command that has neither terminal nor input, and may fail.
+_QUIETLY: dict[str, Any] = {"hide": True, "warn": True, "in_stream": False, "pty": False}
+
+
+class NotStartedError(Exception):
+    """The command certainly did not begin; the message says why."""
+
+
+def options(on_output: OnOutput, cancellation: Cancellation, grace: float) -> dict[str, Any]:
+    """Return the keyword arguments with which `run` streams a command."""
+    return {**_QUIETLY, "on_output": on_output, "cancellation": cancellation, "grace": grace}
+
+
+class StreamingRunner(Runner):
+    """What all streaming runners share. `run` takes what `options` returns.
+
+    Its Result has an `ending` that says how the command ended; stdout and stderr are empty,
+    since all output went to `on_output`.
+    """
+
+    running: Process
+    ending: Ending
+
+    def create_io_threads(self) -> tuple[dict[Any, Any], list[str], list[str]]:
+        """Create none: `wait` reads."""
+        return {}, [], []
+
+    def wait(self) -> None:
+        """Follow the command to its end."""
+        self.ending = Follower(
+            self.running, self.opts["on_output"], self.opts["cancellation"], self.opts["grace"]
+        ).run()
+
+    def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
+        """Raise: a command has no terminal that could take a Ctrl-C."""
+        raise interrupt
+
+    def returncode(self) -> int | None:
+        """Return the exit status, or None where there is none."""
+        return self.ending.exit_status
+
+    def generate_result(self, **kwargs: Any) -> Result:
+        """Return Invoke's or Fabric's result with the ending added."""
+        result = super().generate_result(**kwargs)
+        result.ending = self.ending  # type: ignore[attr-defined]
+        return result
+
+
+class RemoteRunner(StreamingRunner, Remote):  # type: ignore[misc]
+    """Runs a command on another host, over a channel of the context's connection."""
+
+    def start(self, command: str, shell: str, env: dict[str, Any]) -> None:
+        """Open a channel, run the watchdog there and tell it the command.
+
+        Raises:
+            NotStartedError: one of these failed. An unfinished command is never run.
+        """
+        try:
+            self.channel = self.context.create_session()
+            self.running = RemoteProcess(self.channel)
+            self.channel.exec_command(watchdog.exec_request(self.opts["grace"]))
+            self.channel.sendall(watchdog.leash(command))
+        except (SSHException, OSError, EOFError) as error:
+            raise NotStartedError(str(error) or "the connection was lost") from error
+
+    def stop(self) -> None:
+        """Close the channel. Fabric's own would also reset a handler of the program's."""
+        Runner.stop(self)
+        if hasattr(self, "running"):
+            self.running.dispose()

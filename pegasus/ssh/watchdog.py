@@ -1,0 +1,113 @@
+"""The sh text that keeps a job's process group on a leash, on a host where nothing is installed.
+
+A job is not run by itself but under `TEXT`, run by the host's own `sh`. The text leads a process
+group (sshd makes what it executes a group's leader, and so do we for local commands) and holds
+the *leash*: its standard input. It reads the job from there and runs it with `sh -c`. When the
+leash ends, because the controller let go, died or lost the connection, the whole group gets
+TERM, and KILL after the grace.
+
+Why it is as it is:
+
+- The job comes through standard input and not in the command line: an exec request and every
+  argument are limited to 128 kB, and quoting would make a job several times longer. What stands
+  in the command line is constant and has none of the characters (single quote, backslash,
+  newline, exclamation mark before a word) that csh or fish read differently in single quotes.
+- `TEXT` stays the job's parent. So the job has no child that it does not know of, nothing is
+  orphaned when it ends, and hosts whose process 1 reaps nothing gather no zombies. The price:
+  sh reports a death by signal n as 128+n, so that a job's own `exit 143` reads as TERM.
+- The job is run in the foreground: in the background, sh would have it ignore INT and QUIT.
+- The leader keeps standard error aside (descriptor 4) while the job runs, so that its remarks
+  ("Terminated") do not mix with the job's. The job gets neither descriptor 3 nor 4.
+- TERM waits a tenth of a second: a signal that comes while the leader is about to start the job
+  would be lost between the two, and the job would live until KILL.
+- After TERM the leader waits until its group is empty, read from /proc without
+  any program. Where there is no /proc it ends with the job's own process, and the watcher stays
+  for the grace to kill what is left.
+
+Tried with dash, bash, busybox ash, ksh and zsh as `sh`, and tcsh and fish as login shells.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+
+# Lines are joined by blanks: every command ends with a semicolon, and there are no comments.
+_LINES = r"""
+IFS= read -r _pegasus_job || exit 255;
+case $_pegasus_job in
+"run "*" end") ;;
+*) echo "pegasus: a startup file of the login shell reads standard input; it must not" >&2;
+ exit 255;;
+esac;
+_pegasus_job=${_pegasus_job#run };
+_pegasus_job=$(printf "%b_" "${_pegasus_job% end}");
+_pegasus_told=no;
+trap "_pegasus_told=yes" USR1;
+trap : HUP INT QUIT TERM;
+exec 3<&0 4>&2 </dev/null 2>/dev/null;
+(
+ trap "" HUP INT QUIT TERM USR1;
+ exec >/dev/null 4>&-;
+ while IFS= read -r _pegasus_line <&3; do :; done;
+ sleep 0.1 || sleep 1;
+ kill -s USR1 $$;
+ kill -s TERM 0;
+ kill -s CONT 0;
+ sleep "$1" || sleep "$2";
+ kill -s KILL 0
+) &
+_pegasus_watcher=$! ;
+_pegasus_others() {
+ for _pegasus_stat in /proc/[0-9]*/stat; do
+  { IFS= read -r _pegasus_line <"$_pegasus_stat"; } || continue;
+  set -- "${_pegasus_stat%/stat}" ${_pegasus_line##*") "};
+  case $4:$2 in
+  "$_pegasus_group":[ZX]) ;;
+  "$_pegasus_group":*)
+   case $1:$3 in
+   "/proc/$$":*|"/proc/$_pegasus_watcher":*|*:"$_pegasus_watcher") ;;
+   *) return 0;;
+   esac;;
+  esac;
+ done;
+ return 1;
+};
+( exec 2>&4 3<&- 4>&-; exec sh -c -- "${_pegasus_job%_}" );
+_pegasus_status=$?;
+case $_pegasus_told in yes)
+ IFS= read -r _pegasus_line </proc/$$/stat || exit $_pegasus_status;
+ set -- ${_pegasus_line##*") "};
+ _pegasus_group=$3;
+ while _pegasus_others; do sleep 0.1 || sleep 1; done;
+ kill -s KILL 0;;
+esac;
+kill -s KILL $_pegasus_watcher;
+wait $_pegasus_watcher;
+exit $_pegasus_status
+"""
+
+#: The watchdog. Its arguments are the grace in seconds, and the same rounded up.
+TEXT = " ".join(line.strip() for line in _LINES.strip().splitlines())
+
+
+def argv(grace: float) -> list[str]:
+    """Return the command that runs the watchdog on this host; `grace` is in seconds."""
+    return ["sh", "-c", TEXT, "sh", f"{grace:g}", str(math.ceil(grace))]
+
+
+def exec_request(grace: float) -> str:
+    """Return the text of the SSH exec request that runs the watchdog.
+
+    It replaces the login shell, so that it is the leader of the group that sshd made.
+    """
+    return "exec " + " ".join(shlex.quote(word) for word in argv(grace))
+
+
+def leash(command: str) -> bytes:
+    """Return what is written to the watchdog's standard input to have it run `command`.
+
+    One line: an unfinished one, cut off by a lost connection, is never run.
+    """
+    data = command.encode("utf-8", "surrogateescape")
+    return b"run " + data.replace(b"\\", b"\\\\").replace(b"\n", b"\\n") + b" end\n"

@@ -1,0 +1,202 @@
+"""The Invoke tasks, and `ns`, the collection to embed.
+
+Everything is configured under one key, `pegasus:`, whose settings are those of
+`pegasus.settings`. Each is an option of the tasks that it concerns, too::
+
+    from pegasus.tasks import ns                                # a whole tasks.py
+    ns.add_collection(pegasus.tasks, name="cluster")            # inv cluster.queue
+    from pegasus.tasks import queue                             # inv queue, among your own
+
+A task that is called from your own returns a `pegasus.RunResult`. When not all went well it
+raises `RunFailed`, which carries the result, unless it is told `warn=True`.
+
+Importing this module is cheap: what connects and parses is imported when a task runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from invoke import Argument, Collection, Context, Exit, Task, task
+
+from pegasus.errors import PegasusError, SettingsError
+from pegasus.settings import Settings, describe
+
+if TYPE_CHECKING:
+    from pegasus.result import RunResult
+
+_SHORT_FLAGS = {"daemon": "d", "error_aborts": "e", "ignore_errors": "i", "print_period": "p"}
+
+
+class RunFailed(Exit):
+    """A run in which not all went well. As an `invoke.Exit` it sets the exit status.
+
+    Attributes:
+        result: the `pegasus.RunResult`.
+    """
+
+    def __init__(self, result: RunResult) -> None:
+        super().__init__(code=result.exit_status)
+        self.result = result
+
+
+class PegasusTask(Task[Any]):
+    """A task with chosen short flags: Invoke's automatic ones would take -h from help."""
+
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        options = super().arg_opts(name, default, taken_names)
+        if name in _SHORT_FLAGS:
+            options["names"].append(_SHORT_FLAGS[name])
+        return options
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        # `warn` is for Python callers, as in Context.run; on the command line it has no use.
+        arguments = super().get_arguments(ignore_unknown_help)
+        return [argument for argument in arguments if argument.name != "warn"]
+
+
+def _help(*names: str, **more: str) -> dict[str, str]:
+    return {**{name: describe(name) for name in names}, **more}
+
+
+@task(
+    klass=PegasusTask,
+    aliases=["q"],
+    auto_shortflags=False,
+    help=_help("hosts_file", "queue_file", "consumed_file", "ssh_config", "daemon", "print_period"),
+)
+def queue(
+    c: Context,
+    hosts_file: str | None = None,
+    queue_file: str | None = None,
+    consumed_file: str | None = None,
+    ssh_config: str | None = None,
+    daemon: bool = False,
+    print_period: str | None = None,
+    warn: bool = False,
+) -> RunResult:
+    """Run each queued command once, on the next free node.
+
+    Takes commands from the top of queue.yaml while it runs, so that you may add, change and
+    delete those that wait (inv lock does so safely). Ends when the file is empty and every
+    command has ended. Ctrl-C takes no more commands, a second one cancels those that run.
+    """
+    with reported():
+        from pegasus import runs
+
+        settings = Settings.from_config(
+            c.config,
+            hosts_file=hosts_file,
+            queue_file=queue_file,
+            consumed_file=consumed_file,
+            ssh_config=ssh_config,
+            daemon=daemon,
+            print_period=print_period,
+        )
+        return checked(runs.queue(settings), warn)
+
+
+@task(
+    klass=PegasusTask,
+    aliases=["b"],
+    auto_shortflags=False,
+    help=_help(
+        "hosts_file",
+        "queue_file",
+        "consumed_file",
+        "ssh_config",
+        "daemon",
+        "error_aborts",
+        "skip_unreachable",
+        "print_period",
+        ignore_errors="go on after a failed round: the default, over what is configured",
+    ),
+)
+def broadcast(
+    c: Context,
+    hosts_file: str | None = None,
+    queue_file: str | None = None,
+    consumed_file: str | None = None,
+    ssh_config: str | None = None,
+    daemon: bool = False,
+    error_aborts: bool = False,
+    ignore_errors: bool = False,
+    skip_unreachable: bool = False,
+    print_period: str | None = None,
+    warn: bool = False,
+) -> RunResult:
+    """Run each queued command on every node, in step.
+
+    No node begins a command before all have ended the one before. With --error-aborts the run
+    ends after a round in which a node failed, and what is left stays in queue.yaml.
+    """
+    with reported():
+        from pegasus import runs
+
+        if error_aborts and ignore_errors:
+            raise SettingsError("--error-aborts and --ignore-errors contradict each other")
+        settings = Settings.from_config(
+            c.config,
+            hosts_file=hosts_file,
+            queue_file=queue_file,
+            consumed_file=consumed_file,
+            ssh_config=ssh_config,
+            daemon=daemon,
+            error_aborts=error_aborts,
+            skip_unreachable=skip_unreachable,
+            print_period=print_period,
+        )
+        if ignore_errors:
+            settings = replace(settings, error_aborts=False)
+        return checked(runs.broadcast(settings), warn)
+
+
+@task(
+    klass=PegasusTask,
+    aliases=["l"],
+    auto_shortflags=False,
+    help=_help("hosts_file", "queue_file", "editor"),
+)
+def lock(
+    c: Context,
+    hosts_file: str | None = None,
+    queue_file: str | None = None,
+    editor: str | None = None,
+) -> None:
+    """Edit the queue while no run takes from it.
+
+    Running commands go on and free nodes wait until you leave the editor. What you saved is
+    then checked, and if something is wrong you may edit again, keep it, or restore the file.
+    """
+    with reported():
+        from pegasus import runs
+
+        runs.lock(
+            Settings.from_config(
+                c.config, hosts_file=hosts_file, queue_file=queue_file, editor=editor
+            )
+        )
+
+
+def checked(result: RunResult, warn: bool = False) -> RunResult:
+    """Return a result with which all is well, or that the caller wants to see; else raise it."""
+    if not (result.ok or warn):
+        raise RunFailed(result)
+    return result
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn errors that are for people into Invoke's way to end with a message and a status."""
+    try:
+        yield
+    except PegasusError as error:
+        raise Exit(f"[pegasus] {error}", error.exit_status) from error
+    except KeyboardInterrupt:
+        raise Exit("[pegasus] interrupted", 130) from None
+
+
+ns = Collection("pegasus", queue, broadcast, lock)

@@ -1,0 +1,149 @@
+"""Prints the events of a run: output with its node in front, and our own messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatchmethod
+
+from pegasus import events
+from pegasus.events import Event, Stream
+from pegasus.model import Attempt
+from pegasus.terminal.lines import LineSplitter
+from pegasus.terminal.screen import Screen
+
+
+class _Output:
+    """One stream of a running attempt: cuts it into lines and lets every Nth pass."""
+
+    def __init__(self, period: int, write: Callable[[list[str]], None]) -> None:
+        self._period = period
+        self._write = write
+        self._splitter = LineSplitter()
+        self._count = 0
+
+    def feed(self, data: bytes) -> None:
+        self._pass(self._splitter.feed(data))
+
+    def finish(self) -> None:
+        self._pass(self._splitter.finish())
+
+    def _pass(self, lines: list[str]) -> None:
+        if not self._period or not lines:
+            return
+        first = (-self._count - 1) % self._period
+        self._count += len(lines)
+        kept = lines[first :: self._period]
+        if kept:
+            self._write(kept)
+
+
+class Printer:
+    """An event sink that writes to a screen.
+
+    A job's stdout goes to stdout and its stderr to stderr, each line with `[node]` in front; so
+    do the lines that frame a job. Our own messages go to stderr.
+
+    Args:
+        screen: where to write.
+        print_period: every how many lines of each stream one is printed; 0 prints none.
+    """
+
+    def __init__(self, screen: Screen, print_period: int = 1) -> None:
+        self._screen = screen
+        self._period = print_period
+        self._outputs: dict[tuple[int, Stream], _Output] = {}
+
+    def __call__(self, event: Event) -> None:
+        self._show(event)
+
+    def say(self, message: str) -> None:
+        """Write a message of our own."""
+        self._screen.err(f"[pegasus] {line}" for line in message.split("\n"))
+
+    @singledispatchmethod
+    def _show(self, event: Event) -> None:
+        """Show nothing: an event that has no method here is not for people."""
+
+    @_show.register
+    def _(self, event: events.Output) -> None:
+        key = event.attempt.number, event.stream
+        if key not in self._outputs:
+            self._outputs[key] = self._open(event.attempt, event.stream)
+        self._outputs[key].feed(event.data)
+
+    def _open(self, attempt: Attempt, stream: Stream) -> _Output:
+        prefix = f"[{attempt.node.label}] "
+        write = self._screen.out if stream is Stream.STDOUT else self._screen.err
+        return _Output(self._period, lambda lines: write(prefix + line for line in lines))
+
+    @_show.register
+    def _(self, event: events.AttemptStarted) -> None:
+        self._frame(event.attempt, f"run '{event.attempt.command}'")
+
+    @_show.register
+    def _(self, event: events.AttemptEnded) -> None:
+        for stream in Stream:
+            output = self._outputs.pop((event.attempt.number, stream), None)
+            if output:
+                output.finish()
+        self._frame(event.attempt, f"done ({event.ending})")
+
+    def _frame(self, attempt: Attempt, text: str) -> None:
+        lines = f"=== {text} ===".split("\n")
+        self._screen.out(f"[{attempt.node.label}] {line}" for line in lines)
+
+    @_show.register
+    def _(self, event: events.NodeConnected) -> None:
+        how = "runs here, without SSH" if event.node.host.is_local else "connected"
+        self._screen.err([f"[{event.node.label}] {how}"])
+
+    @_show.register
+    def _(self, event: events.NodeUnreachable) -> None:
+        end = "; going on without it" if event.skipped else ""
+        self.say(f"can't connect: {event.error}{end}")
+
+    @_show.register
+    def _(self, event: events.NodeLost) -> None:
+        self.say(f"lost: [{event.node.label}] {event.detail}")
+
+    @_show.register
+    def _(self, event: events.JobRequeued) -> None:
+        self.say(f"never started, back at the head of the queue: {event.job.template}")
+
+    @_show.register
+    def _(self, event: events.LockAwaited) -> None:
+        self.say(f"waiting for the queue: it is locked by {event.holder}")
+
+    @_show.register
+    def _(self, event: events.QueueRefused) -> None:
+        self.say(f"{event.error}\nno job is taken until this is mended; running jobs go on")
+
+    @_show.register
+    def _(self, event: events.QueueMended) -> None:
+        self.say("the queue can be read again")
+
+    @_show.register
+    def _(self, event: events.Waiting) -> None:
+        self.say("the queue is empty; waiting for more (Ctrl-C ends)")
+
+    @_show.register
+    def _(self, event: events.Draining) -> None:
+        self.say(
+            f"taking no more jobs; waiting for {count(event.running, 'running command')}"
+            " (Ctrl-C again cancels)"
+            if event.running
+            else "taking no more jobs"
+        )
+
+    @_show.register
+    def _(self, event: events.Cancelling) -> None:
+        self.say(f"cancelling {count(event.running, 'running command')}")
+
+    @_show.register
+    def _(self, event: events.Aborted) -> None:
+        self.say("a node failed: aborting; what is left stays in the queue")
+
+
+def count(number: int, noun: str) -> str:
+    """Return `3 nouns`, or `1 noun`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,54 @@
+"""The two output streams, each with one lock, so that lines of different threads never mix."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable
+from typing import TextIO
+
+
+class Screen:
+    """Writes whole lines to stdout and stderr.
+
+    A stream that can't be written to any more (a pipe whose reader has gone, a full disk) is
+    given up, with one word about it where that can be said: jobs are worth more than their
+    output, and an event sink must not raise.
+    """
+
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self._out: TextIO | None = out or sys.stdout
+        self._err: TextIO | None = err or sys.stderr
+        self._out_lock = threading.Lock()
+        self._err_lock = threading.Lock()
+
+    def out(self, lines: Iterable[str]) -> None:
+        """Write lines to stdout in one go, and flush."""
+        lost = ""
+        with self._out_lock:
+            if self._out is not None:
+                lost = _write(self._out, lines)
+                self._out = None if lost else self._out
+        if lost:
+            self.err([f"[pegasus] stdout can't be written to ({lost}); jobs go on without it"])
+
+    def err(self, lines: Iterable[str]) -> None:
+        """Write lines to stderr in one go, and flush."""
+        with self._err_lock:
+            if self._err is not None and _write(self._err, lines):
+                self._err = None
+
+
+def _write(stream: TextIO, lines: Iterable[str]) -> str:
+    """Write and flush; return what went wrong, or nothing."""
+    text = "".join(f"{line}\n" for line in lines)
+    try:
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,1 @@
+from pegasus.tasks import ns  # noqa: F401

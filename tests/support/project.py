@@ -1,0 +1,131 @@
+"""A directory as a user has it, and pegasus run in it as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+#: Longer than anything takes on a busy machine; a test that needs it has failed.
+PATIENCE = 60.0
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition, and fail saying `what` did not come."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+
+
+class Running:
+    """A pegasus that runs; its output is collected as it comes."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.out = ""
+        self.err = ""
+        self._readers = [
+            threading.Thread(target=self._read, args=(name,), daemon=True)
+            for name in ("out", "err")
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, name: str) -> None:
+        pipe = self.process.stdout if name == "out" else self.process.stderr
+        assert pipe
+        for line in pipe:
+            setattr(self, name, getattr(self, name) + line)
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Wait until `text` was printed, on either stream."""
+        wait_until(
+            lambda: (self.out + self.err).count(text) >= times,
+            f"{text!r} in\n{self.out}\n{self.err}",
+        )
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit status."""
+        status = self.process.wait(PATIENCE)
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        return status
+
+
+class Project:
+    """A directory with tasks.py, hosts.yaml and queue.yaml."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._started: list[Running] = []
+        self.write("tasks.py", "from pegasus.tasks import ns\n")
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.directory / name
+        path.write_bytes(text.encode())
+        return path
+
+    def read(self, name: str) -> str:
+        return (self.directory / name).read_bytes().decode()
+
+    def hosts(self, text: str) -> None:
+        self.write("hosts.yaml", text)
+
+    def queue(self, text: str) -> None:
+        self.write("queue.yaml", text)
+
+    def exists(self, name: str) -> bool:
+        return (self.directory / name).exists()
+
+    @property
+    def left(self) -> Any:
+        """What is in the queue."""
+        return yaml.safe_load(self.read("queue.yaml"))
+
+    @property
+    def consumed(self) -> list[dict[str, list[str]]]:
+        """What was taken from the queue."""
+        if not self.exists("consumed.yaml"):
+            return []
+        return yaml.safe_load(self.read("consumed.yaml")) or []
+
+    def start(self, *arguments: str, env: dict[str, str] | None = None, **more: Any) -> Running:
+        """Start `inv` with arguments, in the directory."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "invoke", *arguments],
+            cwd=self.directory,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **more,
+        )
+        running = Running(process)
+        self._started.append(running)
+        return running
+
+    def run(self, *arguments: str, env: dict[str, str] | None = None) -> Running:
+        """Run `inv` with arguments to its end."""
+        running = self.start(*arguments, env=env)
+        running.wait()
+        return running
+
+    def end(self) -> None:
+        """End what a failed test left."""
+        for running in self._started:
+            if running.process.poll() is None:
+                running.process.kill()
+                running.process.wait()

@@ -1,0 +1,181 @@
+"""What a run prints, and on which stream."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import pytest
+
+from pegasus import events
+from pegasus.errors import NeverStartedError, QueueFileError, UnreachableError
+from pegasus.events import Output, Stream
+from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome, Place
+from pegasus.terminal.printer import Printer
+from pegasus.terminal.screen import Screen
+
+NODE = Node(0, Host("node-1", "node-1"), (("gpu", "0"), ("zone", "b")))
+PLAIN = Node(1, Host("node-2", "node-2"))
+
+
+class Terminal:
+    """A printer on two buffers."""
+
+    def __init__(self, print_period: int = 1) -> None:
+        self._out, self._err = io.StringIO(), io.StringIO()
+        self.printer = Printer(Screen(self._out, self._err), print_period)
+
+    def show(self, *shown: events.Event) -> None:
+        for event in shown:
+            self.printer(event)
+
+    @property
+    def out(self) -> list[str]:
+        return self._out.getvalue().splitlines()
+
+    @property
+    def err(self) -> list[str]:
+        return self._err.getvalue().splitlines()
+
+
+def attempt(node: Node = NODE, command: str = "echo hi", number: int = 1) -> Attempt:
+    return Attempt(number, Job(command), node, command)
+
+
+def test_output_goes_to_its_own_stream_with_the_node_in_front() -> None:
+    terminal = Terminal()
+    terminal.show(
+        Output(attempt(), Stream.STDOUT, b"one\ntwo\n"),
+        Output(attempt(), Stream.STDERR, b"oops\n"),
+        Output(attempt(PLAIN, number=2), Stream.STDOUT, b"three\n"),
+    )
+    assert terminal.out == [
+        "[node-1 (gpu=0,zone=b)] one",
+        "[node-1 (gpu=0,zone=b)] two",
+        "[node-2] three",
+    ]
+    assert terminal.err == ["[node-1 (gpu=0,zone=b)] oops"]
+
+
+def test_a_job_is_framed_and_its_unterminated_last_line_is_kept() -> None:
+    terminal = Terminal()
+    terminal.show(
+        events.AttemptStarted(attempt(PLAIN)),
+        Output(attempt(PLAIN), Stream.STDOUT, b"no newline"),
+        events.AttemptEnded(attempt(PLAIN), Ending.exited(3)),
+    )
+    assert terminal.out == [
+        "[node-2] === run 'echo hi' ===",
+        "[node-2] no newline",
+        "[node-2] === done (exit status: 3) ===",
+    ]
+
+
+def test_each_line_of_a_long_command_has_the_node_in_front() -> None:
+    terminal = Terminal()
+    terminal.show(events.AttemptStarted(attempt(PLAIN, "a\nb")))
+    assert terminal.out == ["[node-2] === run 'a", "[node-2] b' ==="]
+
+
+@pytest.mark.parametrize(
+    ("ending", "text"),
+    [
+        (Ending.exited(0), "exit status: 0"),
+        (Ending.exited(255), "exit status: 255"),
+        (Ending(Outcome.SIGNALLED, exit_signal="KILL"), "killed by signal KILL"),
+        (Ending(Outcome.CANCELLED), "cancelled"),
+        (Ending(Outcome.LOST, detail="reset by peer"), "lost: reset by peer"),
+    ],
+)
+def test_the_closing_line_says_how_it_ended(ending: Ending, text: str) -> None:
+    terminal = Terminal()
+    terminal.show(events.AttemptEnded(attempt(PLAIN), ending))
+    assert terminal.out == [f"[node-2] === done ({text}) ==="]
+
+
+@pytest.mark.parametrize(
+    ("period", "shown"), [(1, "123456789"), (3, "369"), (4, "48"), (10, ""), (0, "")]
+)
+def test_every_nth_line_of_a_stream_is_printed(period: int, shown: str) -> None:
+    terminal = Terminal(period)
+    for chunk in (b"1\n2\n", b"3\n4\n5\n6\n7\n", b"8\n9\n"):
+        terminal.show(Output(attempt(PLAIN), Stream.STDOUT, chunk))
+    assert "".join(line[-1] for line in terminal.out) == shown
+
+
+def test_a_print_period_leaves_the_frame() -> None:
+    terminal = Terminal(0)
+    terminal.show(
+        events.AttemptStarted(attempt(PLAIN)),
+        Output(attempt(PLAIN), Stream.STDOUT, b"hidden\n"),
+        events.AttemptEnded(attempt(PLAIN), Ending.exited(0)),
+    )
+    assert len(terminal.out) == 2
+
+
+def test_our_own_messages_go_to_stderr() -> None:
+    terminal = Terminal()
+    terminal.show(
+        events.NodeConnected(PLAIN),
+        events.NodeConnected(Node(2, Host("localhost", "localhost"))),
+        events.NodeUnreachable(PLAIN, UnreachableError(PLAIN, "connect", "refused")),
+        events.NodeUnreachable(PLAIN, UnreachableError(PLAIN, "auth", "no key"), skipped=True),
+        events.NodeLost(PLAIN, "reset"),
+        events.JobRequeued(Job("echo"), NeverStartedError(PLAIN, "session", "refused")),
+        events.LockAwaited("pid 7 (inv lock)"),
+        events.QueueRefused(QueueFileError("is wrong", Place("queue.yaml", 2, 3))),
+        events.QueueMended(),
+        events.Waiting(),
+        events.Draining(2),
+        events.Draining(0),
+        events.Cancelling(1),
+        events.Aborted(),
+    )
+    assert terminal.out == []
+    text = "\n".join(terminal.err)
+    assert "[node-2] connected" in text
+    assert "[localhost] runs here, without SSH" in text
+    assert "can't connect: [node-2] connect: refused" in text
+    assert "auth: no key; going on without it" in text
+    assert "queue.yaml:2:3: is wrong" in text
+    assert "locked by pid 7 (inv lock)" in text
+    assert "waiting for 2 running commands" in text
+    assert all(line.startswith("[") for line in terminal.err)
+
+
+def test_lines_of_different_threads_do_not_mix() -> None:
+    terminal = Terminal()
+
+    def shout(number: int) -> None:
+        letter = chr(ord("a") + number).encode()
+        for _ in range(200):
+            event = Output(attempt(PLAIN, number=number), Stream.STDOUT, letter * 500 + b"\n")
+            terminal.show(event)
+
+    threads = [threading.Thread(target=shout, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(terminal.out) == 1600
+    assert all(len(set(line.removeprefix("[node-2] "))) == 1 for line in terminal.out)
+
+
+class BrokenPipe(io.StringIO):
+    def write(self, _: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_a_reader_that_has_gone_stops_the_printing_and_not_the_run() -> None:
+    err = io.StringIO()
+    printer = Printer(Screen(BrokenPipe(), err))
+    for _ in range(3):
+        printer(Output(attempt(PLAIN), Stream.STDOUT, b"x\n"))
+    assert err.getvalue().count("Broken pipe") == 1
+
+
+def test_text_that_the_terminal_can_not_show_is_shown_in_escapes() -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    Screen(out, io.StringIO()).out(["é"])
+    assert raw.getvalue() == b"\\xe9\n"

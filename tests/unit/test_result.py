@@ -1,0 +1,72 @@
+"""The result of a run and the exit status that scripts rely on."""
+
+from __future__ import annotations
+
+import pytest
+
+from pegasus.errors import UnreachableError
+from pegasus.events import Aborted, AttemptEnded, Event, NodeLost, NodeUnreachable
+from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome
+from pegasus.result import RunResult
+from pegasus.terminal.summary import summarize
+
+NODE = Node(0, Host("node-1", "node-1"))
+WELL = AttemptEnded(Attempt(1, Job("true"), NODE, "true"), Ending.exited(0))
+BAD = AttemptEnded(Attempt(2, Job("false"), NODE, "false"), Ending.exited(1))
+GONE = AttemptEnded(Attempt(3, Job("x"), NODE, "x"), Ending(Outcome.LOST, detail="reset"))
+UNREACHABLE = NodeUnreachable(NODE, UnreachableError(NODE, "connect", "refused"))
+SKIPPED = NodeUnreachable(NODE, UnreachableError(NODE, "connect", "refused"), skipped=True)
+
+
+def result(*events: Event, interrupted: int | None = None) -> RunResult:
+    made = RunResult(interrupted=interrupted)
+    for event in events:
+        made(event)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "status"),
+    [
+        (result(), 0),
+        (result(WELL), 0),
+        (result(WELL, SKIPPED), 0),
+        (result(WELL, BAD), 5),
+        (result(WELL, BAD, GONE), 4),
+        (result(UNREACHABLE), 4),
+        (result(WELL, NodeLost(NODE, "reset")), 4),
+        (result(WELL, interrupted=2), 130),
+        (result(BAD, GONE, interrupted=15), 143),
+    ],
+)
+def test_the_first_status_that_applies_is_given(made: RunResult, status: int) -> None:
+    assert made.exit_status == status
+    assert made.ok is (status == 0)
+
+
+def test_an_aborted_broadcast_says_so() -> None:
+    assert result(BAD, Aborted()).aborted
+
+
+def test_the_summary_names_each_failed_command_with_node_and_reason() -> None:
+    assert [*summarize(result(WELL, BAD, GONE))] == [
+        "2 of 3 commands failed:",
+        "  [node-1] false (exit status: 1)",
+        "  [node-1] x (lost: reset)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("made", "line"),
+    [
+        (result(), "no command was run"),
+        (result(WELL), "the command succeeded"),
+        (result(WELL, WELL), "all 2 commands succeeded"),
+    ],
+)
+def test_the_summary_says_that_all_is_well(made: RunResult, line: str) -> None:
+    assert [*summarize(made)] == [line]
+
+
+def test_the_summary_names_the_nodes_that_were_not_there() -> None:
+    assert "not reached: [node-1] connect: refused" in [*summarize(result(WELL, UNREACHABLE))]

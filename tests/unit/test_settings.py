@@ -1,0 +1,91 @@
+"""Settings: where values come from, which one wins, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from invoke import Config
+
+from pegasus.errors import SettingsError
+from pegasus.settings import Settings, describe
+
+
+def config(section: Any = None) -> Config:
+    """Return what Invoke gives a task whose invoke.yaml has `section` under `pegasus:`."""
+    made = Config(lazy=True)
+    made.load_collection({"pegasus": section}, merge=False)
+    made.merge()
+    made.load_shell_env()
+    return made
+
+
+def test_the_defaults_hold_when_nothing_is_given() -> None:
+    assert Settings.from_config(config()) == Settings()
+
+
+def test_the_environment_sets_every_kind_of_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKE_PEGASUS_HOSTS_FILE", "cluster.yaml")
+    monkeypatch.setenv("INVOKE_PEGASUS_DAEMON", "yes")
+    monkeypatch.setenv("INVOKE_PEGASUS_ERROR_ABORTS", "no")
+    monkeypatch.setenv("INVOKE_PEGASUS_PRINT_PERIOD", "7")
+    settings = Settings.from_config(config())
+    assert settings.hosts_file == "cluster.yaml"
+    assert settings.daemon is True
+    assert settings.error_aborts is False
+    assert settings.print_period == 7
+
+
+def test_a_flag_wins_over_the_file_and_a_flag_not_given_does_not() -> None:
+    loaded = config({"hosts_file": "from-file.yaml", "print_period": 3, "daemon": True})
+    settings = Settings.from_config(loaded, hosts_file="flag.yaml", print_period=None, daemon=False)
+    assert settings.hosts_file == "flag.yaml"
+    assert settings.print_period == 3
+    assert settings.daemon is True
+
+
+def test_the_environment_can_switch_off_what_the_file_switches_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("INVOKE_PEGASUS_DAEMON", "0")
+    assert Settings.from_config(config({"daemon": True})).daemon is False
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKE_PEGASUS_QUEUE_FILE", "variable.yaml")
+    assert Settings.from_config(config({"queue_file": "file.yaml"})).queue_file == "variable.yaml"
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"print_period": "many"}, "print_period must be a whole number, not 'many'"),
+        ({"print_period": True}, "print_period must be a whole number, not True"),
+        ({"print_period": -1}, "print_period is -1; it must be 0 or more"),
+        ({"daemon": "perhaps"}, "daemon must be true or false, not 'perhaps'"),
+        ({"hosts_file": 5}, "hosts_file must be text, not 5"),
+        ({"queue_file": ""}, "queue_file is empty"),
+        ({"host_file": "x"}, "pegasus.host_file is not a setting; did you mean hosts_file?"),
+        ({"zzz": "x"}, "pegasus.zzz is not a setting; there are: hosts_file"),
+    ],
+)
+def test_what_can_not_be_is_refused_by_name(section: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_config(config(section))
+    assert message in str(caught.value)
+
+
+def test_a_section_that_is_no_mapping_is_refused() -> None:
+    with pytest.raises(SettingsError, match="must be a mapping"):
+        Settings.from_config(config("hosts.yaml"))
+
+
+def test_jobs_are_consumed_beside_the_queue_unless_told_otherwise() -> None:
+    assert str(Settings(queue_file="some/where/q.yaml").consumed_path) == (
+        "some/where/consumed.yaml"
+    )
+    assert str(Settings(consumed_file="done.yaml").consumed_path) == "done.yaml"
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert all(len(describe(name)) > 10 for name in vars(Settings()))

@@ -1,0 +1,166 @@
+"""What OpenSSH would do for a host: with `ssh -G`, and without it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from pegasus.errors import UnreachableError
+from pegasus.model import Host, Node
+from pegasus.ssh import config
+from pegasus.ssh.config import Target, resolve
+from pegasus.ssh.jump import jump_command
+
+#: OpenSSH looks here, whatever $HOME says.
+HOME = pwd.getpwuid(os.getuid()).pw_dir
+
+CONFIG = """\
+Host plain
+    HostName real.example
+    Port 2200
+    User someone
+    IdentityFile ~/.ssh/key_of_%h_%r
+    IdentitiesOnly yes
+    UserKnownHostsFile /tmp/known_%h
+    GlobalKnownHostsFile none
+    StrictHostKeyChecking yes
+    ConnectTimeout 7
+    IdentityAgent none
+Host proxied
+    ProxyCommand nc -X 5 %h %p # %%
+Host jumped
+    ProxyJump me@first:2201,second
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> str:
+    path = tmp_path / "config"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+@pytest.fixture(params=["ssh -G", "paramiko"])
+def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("HOME", HOME)  # Paramiko's parser looks there
+    if request.param == "paramiko":
+        monkeypatch.setattr(config.shutil, "which", lambda name: None)
+    return str(request.param)
+
+
+def target(config_file: str | None, name: str, **parts: object) -> Target:
+    return resolve(Node(0, Host(name, name, **parts)), config_file)  # type: ignore[arg-type]
+
+
+def test_directives_of_the_host_are_taken(parser: str, config_file: str) -> None:
+    found = target(config_file, "plain")
+    assert (found.hostname, found.port, found.user) == ("real.example", 2200, "someone")
+    assert found.identity_files == (f"{HOME}/.ssh/key_of_real.example_someone",)
+    assert found.identities_only
+    assert found.known_hosts == ("/tmp/known_real.example",)
+    assert found.global_known_hosts == ()
+    assert (found.strict, found.connect_timeout, found.agent) == ("yes", 7.0, "none")
+
+
+def test_user_and_port_of_the_hosts_file_win(parser: str, config_file: str) -> None:
+    found = target(config_file, "plain", user="other", port=99)
+    assert (found.hostname, found.port, found.user) == ("real.example", 99, "other")
+    assert found.identity_files[0].endswith("key_of_real.example_other")
+
+
+def test_the_home_is_the_one_openssh_takes(
+    config_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    found = target(config_file, "unnamed.example")
+    assert f"{HOME}/.ssh/id_ed25519" in found.identity_files
+    assert f"{HOME}/.ssh/known_hosts" in found.known_hosts
+
+
+def test_without_directives_openssh_s_defaults_hold(parser: str, config_file: str) -> None:
+    found = target(config_file, "unnamed.example")
+    assert (found.hostname, found.port) == ("unnamed.example", 22)
+    assert found.strict == "accept-new"
+    assert f"{HOME}/.ssh/id_ed25519" in found.identity_files
+    assert f"{HOME}/.ssh/known_hosts" in found.known_hosts
+    assert (found.proxy_jump, found.proxy_command, found.connect_timeout) == (None, None, None)
+
+
+def test_tokens_of_a_proxy_command_are_worked_out(parser: str, config_file: str) -> None:
+    assert target(config_file, "proxied").proxy_command == "nc -X 5 proxied 22 # %"
+
+
+@pytest.mark.parametrize(
+    "name", ["-oProxyCommand=x", "-x", "", "a b", "a;b", "$(x)", "a`b`", "a\nb", "a'b", "a|b"]
+)
+def test_names_that_a_shell_or_an_option_parser_would_read_are_refused(
+    parser: str, config_file: str, name: str
+) -> None:
+    with pytest.raises(UnreachableError, match="can't be a host name") as caught:
+        target(config_file, name)
+    assert caught.value.step == "resolve"
+
+
+@pytest.mark.parametrize("user", ["-x", "a;b", "a'b", "$(x)", "a\nb"])
+def test_user_names_likewise(parser: str, config_file: str, user: str) -> None:
+    with pytest.raises(UnreachableError, match="can't be a user name"):
+        target(config_file, "plain", user=user)
+
+
+@pytest.mark.parametrize("name", ["::1", "fe80::1%eth0", "10.0.0.1", "a-b_c.example", "bücher.de"])
+def test_ordinary_names_and_addresses_are_not(config_file: str, name: str) -> None:
+    assert target(config_file, name).name == name
+
+
+def test_include_match_and_none_are_openssh_s_to_read(tmp_path: Path) -> None:
+    (tmp_path / "included").write_text("Host inner\n HostName from.include\n")
+    path = tmp_path / "config"
+    path.write_text(
+        f"Include {tmp_path}/included\n"
+        "Match host matched exec true\n Port 77\n"
+        "Host direct\n ProxyJump none\n"
+        "Host *\n ProxyJump bastion\n"
+    )
+    assert target(str(path), "inner").hostname == "from.include"
+    assert target(str(path), "matched").port == 77
+    assert target(str(path), "matched").proxy_jump == "bastion"
+    assert target(str(path), "direct").proxy_jump is None
+
+
+def test_without_openssh_an_include_is_an_error_and_not_silence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(config.shutil, "which", lambda name: None)
+    path = tmp_path / "config"
+    path.write_text("Host a\n  Include other\n")
+    with pytest.raises(UnreachableError, match="install the OpenSSH client"):
+        target(str(path), "a")
+
+
+@pytest.mark.parametrize("parser", ["ssh -G", "paramiko"], indirect=True)
+def test_a_file_that_is_not_there_is_named(parser: str, tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError, match="nowhere") as caught:
+        target(str(tmp_path / "nowhere"), "a")
+    assert caught.value.step == "resolve"
+
+
+def test_jumps_are_nested_so_that_each_key_is_checked(config_file: str) -> None:
+    node = Node(0, Host("jumped", "jumped"))
+    command = jump_command(node, resolve(node, config_file))
+    assert command[-4:] == ["-W", "[jumped]:22", "--", "second"]
+    assert "StrictHostKeyChecking=accept-new" in command
+    [proxy] = [word for word in command if word.startswith("ProxyCommand=")]
+    assert proxy.endswith("-l me -p 2201 -W '[%h]:%p' -- first")
+
+
+@pytest.mark.parametrize("jump", ["-oX", "a b", "host:port", "", "a,,b", "x@-y"])
+def test_a_jump_host_can_be_no_option(config_file: str, jump: str) -> None:
+    node = Node(0, Host("a", "a"))
+    via = Target(name="a", hostname="a", port=22, user="x", proxy_jump=jump)
+    with pytest.raises(UnreachableError) as caught:
+        jump_command(node, via)
+    assert caught.value.step == "resolve"
+    assert caught.value.node == node
