@@ -81,7 +81,7 @@ def test_every_node_takes_its_share(project: Project, sshd: Sshd) -> None:
     # Each job waits until all five run at the same time.
     here = project.directory
     project.queue(
-        f"- command: cd {here}; : > up-{{{{ n }}}}; until [ $(ls | grep -c up-) = 5 ];"
+        f"- command: cd {here}; touch up-{{{{ n }}}}; until [ $(ls | grep -c up-) = 5 ];"
         " do sleep 0.05; done; echo {{ n }}\n  n: [1, 2, 3, 4, 5]\n"
     )
     run = project.run("queue", "--ssh-config", sshd.ssh_config)
