@@ -69,6 +69,7 @@ class QueueMode:
         self._attempts = 0
         self._draining = False
         self._idle = False
+        self._over = False
 
     def run(self) -> None:
         """Run to the end. Blocks; `drain` and `cancel` end it early."""
@@ -81,6 +82,7 @@ class QueueMode:
                     break
                 self._receive()
         finally:
+            self._over = True
             _close_all(self._connections)
 
     def drain(self) -> None:
@@ -192,6 +194,9 @@ class QueueMode:
             self._emit(NodeLost(node, error.problem) if again else NodeUnreachable(node, error))
             self._inbox.put(self._not_opened)
         else:
+            if self._over:  # It came too late, and nobody else would close it.
+                connection.close()
+                return
             self._emit(NodeConnected(node))
             self._inbox.put(partial(self._opened, connection))
 
