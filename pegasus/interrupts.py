@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterable
 from queue import SimpleQueue
 from types import FrameType, TracebackType
 from typing import Any, Protocol
@@ -23,18 +24,22 @@ class Interrupts:
     SIGINT (Ctrl-C) drains the first time, cancels the second, and leaves the third time without
     waiting for anything; what then still runs is ended by its watchdog. SIGTERM cancels.
     Outside of the main thread, where Python has no signal handlers, it only waits.
+
+    Args:
+        signals: the signals to catch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)) -> None:
         #: The first signal that came, or None.
         self.received: int | None = None
+        self._signals = tuple(signals)
         self._requests: SimpleQueue[int | None] = SimpleQueue()
         self._replaced: dict[int, Any] = {}
         self._ctrl_c = 0
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in self._signals:
                 self._replaced[number] = signal.signal(number, self._handle)
         return self
 

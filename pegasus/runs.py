@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,10 +34,10 @@ def queue(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     from pegasus.modes.queue import QueueMode
     from pegasus.ssh.connect import connector
 
-    run = _Run(settings, listeners)
+    run = _Run(settings, listeners, "inv queue")
     connect = connector(ssh_config=settings.ssh_config or None)
-    feed = Feed(run.queue, run.emit, "inv queue")
-    return run.supervise(QueueMode(feed, run.nodes, connect, run.emit, daemon=settings.daemon))
+    mode = QueueMode(run.feed, run.nodes, connect, run.emit, daemon=settings.daemon)
+    return run.supervise(mode)
 
 
 def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
@@ -48,18 +49,17 @@ def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     from pegasus.ssh.connect import connector
     from pegasus.ssh.group import BroadcastGroup
 
-    run = _Run(settings, listeners)
+    run = _Run(settings, listeners, "inv broadcast")
     connect = connector(ssh_config=settings.ssh_config or None)
-    return run.supervise(
-        BroadcastMode(
-            Feed(run.queue, run.emit, "inv broadcast"),
-            BroadcastGroup.of(connect(node) for node in run.nodes),
-            run.emit,
-            daemon=settings.daemon,
-            error_aborts=settings.error_aborts,
-            skip_unreachable=settings.skip_unreachable,
-        )
+    mode = BroadcastMode(
+        run.feed,
+        BroadcastGroup.of(connect(node) for node in run.nodes),
+        run.emit,
+        daemon=settings.daemon,
+        error_aborts=settings.error_aborts,
+        skip_unreachable=settings.skip_unreachable,
     )
+    return run.supervise(mode)
 
 
 def lock(settings: Settings) -> None:
@@ -74,7 +74,8 @@ def lock(settings: Settings) -> None:
     editor = editor_command(settings.editor)
     printer = Printer(Screen())
     queue_file = _open_queue(settings, _nodes_if_any(settings))
-    with Interrupts() as interrupts:
+    # A Ctrl-C in the editor is the editor's.
+    with Interrupts([signal.SIGINT]) as interrupts:
         if not queue_file.lock.acquire(
             "inv lock",
             on_wait=lambda holder: printer(LockAwaited(str(holder))),
@@ -82,23 +83,27 @@ def lock(settings: Settings) -> None:
         ):
             raise KeyboardInterrupt
         try:
-            edit(queue_file.path, editor, queue_file.entries, ask if is_interactive() else None)
+            asker = ask if is_interactive() else None
+            rejected = edit(queue_file.path, editor, queue_file.entries, asker)
         finally:
             queue_file.lock.release()
+    if rejected:
+        printer.say(f"restored what was there; the refused text is in {rejected}")
 
 
 class _Run:
     """What both modes begin with: checked files, and somebody who listens."""
 
-    def __init__(self, settings: Settings, listeners: Iterable[Sink]) -> None:
+    def __init__(self, settings: Settings, listeners: Iterable[Sink], purpose: str) -> None:
         self.result = RunResult()
         self._printer = Printer(Screen(), settings.print_period)
         self._sinks: list[Sink] = [self.result, self._printer, *listeners]
         self.nodes = hosts.load(Path(settings.hosts_file))
-        self.queue = _open_queue(settings, self.nodes)
+        queue_file = _open_queue(settings, self.nodes)
         # Whatever is wrong is said before anything is contacted.
-        with self.queue.lock.hold("inv", lambda holder: self.emit(LockAwaited(str(holder)))):
-            self.queue.entries()
+        with queue_file.lock.hold(purpose, lambda holder: self.emit(LockAwaited(str(holder)))):
+            queue_file.entries()
+        self.feed = Feed(queue_file, self.emit, purpose)
 
     def emit(self, event: Event) -> None:
         for sink in self._sinks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import subprocess
@@ -39,7 +40,7 @@ def edit(
     editor: Sequence[str],
     check: Callable[[], object],
     ask: Callable[[PegasusError], Choice] | None,
-) -> None:
+) -> Path | None:
     """Run the editor on the queue file until what it leaves is right, or is to be kept.
 
     The caller holds the queue's lock.
@@ -51,6 +52,9 @@ def edit(
         ask: asks the user about a wrong file; None where there is nobody to ask, and the file
             is restored.
 
+    Returns:
+        Where the refused text is, if the user chose to restore what was there.
+
     Raises:
         EditorError: the editor can't be run or failed, or its text was refused unasked.
     """
@@ -59,8 +63,7 @@ def edit(
     error = _problem(check, path)
     while error and ask and (choice := ask(error)) is not Choice.KEEP:
         if choice is Choice.RESTORE:
-            _restore(path, before)
-            return
+            return _restore(path, before)
         status = _run([*editor, os.path.abspath(path)])
         error = _problem(check, path)
     if error and not ask:
@@ -70,6 +73,7 @@ def edit(
         raise EditorError(
             f"{editor[0]} ended with exit status {status}; the queue is as it left it"
         )
+    return None
 
 
 def _run(command: list[str]) -> int:
@@ -95,10 +99,17 @@ def _problem(check: Callable[[], object], path: Path) -> PegasusError | None:
 def _restore(path: Path, before: bytes | None) -> Path:
     """Put back what was there; keep the refused text beside it, and return where."""
     rejected = path.with_name(path.name + ".rejected")
-    if path.exists():
-        storage.replace(rejected, storage.read(path))
+    if rejected.exists():
+        rejected.rename(_free_name(rejected))
+    storage.replace(rejected, storage.read(path))
     if before is None:
         path.unlink()
     else:
         storage.replace(path, before)
     return rejected
+
+
+def _free_name(path: Path) -> Path:
+    """Return a name for what a path holds already: with the first number that is free."""
+    names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())

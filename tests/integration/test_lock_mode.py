@@ -97,6 +97,30 @@ def test_without_a_terminal_a_wrong_file_is_restored_and_kept_beside(
     assert ready.read("queue.yaml.rejected") == text.replace("\\n", "\n")
 
 
+def test_what_was_refused_before_is_kept_too(ready: Project) -> None:
+    for text in ("- [1", "- [2", "- [3"):
+        editor = script(ready, "ed", f"printf '%s' '{text}' > \"$file\"")
+        assert ready.run("lock", "--editor", str(editor)).wait() == 1
+    assert ready.read("queue.yaml.rejected") == "- [3"
+    assert ready.read("queue.yaml.rejected.1") == "- [1"
+    assert ready.read("queue.yaml.rejected.2") == "- [2"
+
+
+def test_a_new_file_that_is_refused_goes_away_again(ready: Project) -> None:
+    (ready.directory / "queue.yaml").unlink()
+    editor = script(ready, "ed", "echo '- [' > \"$file\"")
+    assert ready.run("lock", "--editor", str(editor)).wait() == 1
+    assert not ready.exists("queue.yaml")
+    assert ready.read("queue.yaml.rejected") == "- [\n"
+
+
+def test_an_editor_that_fails_is_said(ready: Project) -> None:
+    run = ready.run("lock", "--editor", "false")
+    assert run.wait() == 1
+    assert "false ended with exit status 1" in run.err
+    assert ready.read("queue.yaml") == GOOD
+
+
 def at_a_terminal(project: Project, editor: Path) -> pexpect.spawn[str]:
     return pexpect.spawn(
         sys.executable,
@@ -132,6 +156,7 @@ def test_the_user_edits_again_keeps_or_restores(ready: Project, answer: str, lef
     assert terminal.exitstatus == 0
     assert ready.read("queue.yaml") == left
     assert ready.exists("queue.yaml.rejected") is (answer == "r")
+    assert ("the refused text is in" in terminal.before) is (answer == "r")
 
 
 def test_running_jobs_go_on_and_free_nodes_wait_while_the_editor_is_open(ready: Project) -> None:
