@@ -69,6 +69,14 @@ class AttemptEnded(Event):
 
 
 @dataclass(frozen=True)
+class NeverStarted(Event):
+    """An attempt that did not begin, and so has no ending; its job goes back to the queue."""
+
+    attempt: Attempt
+    error: NodeError
+
+
+@dataclass(frozen=True)
 class JobRequeued(Event):
     """A job that never started stands at the head of the queue again."""
 
@@ -112,6 +120,11 @@ class Cancelling(Event):
     """`running` attempts are being cancelled."""
 
     running: int
+
+
+@dataclass(frozen=True)
+class NotBegun(Event):
+    """Not all nodes can be reached, and so a broadcast runs nothing."""
 
 
 @dataclass(frozen=True)

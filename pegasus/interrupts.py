@@ -23,7 +23,9 @@ class Interrupts:
 
     SIGINT (Ctrl-C) drains the first time, cancels the second, and leaves the third time without
     waiting for anything; what then still runs is ended by its watchdog. SIGTERM cancels.
-    Outside of the main thread, where Python has no signal handlers, it only waits.
+    Outside of the main thread, where Python has no signal handlers, it only waits. Afterwards the
+    handlers are what they were before; but when there was a signal, the next Ctrl-C ends the
+    process at once instead of with a KeyboardInterrupt, whose traceback nobody wants to see.
 
     Args:
         signals: the signals to catch.
@@ -50,6 +52,8 @@ class Interrupts:
         trace: TracebackType | None,
     ) -> None:
         for number, handler in self._replaced.items():
+            if self.pending and handler is signal.default_int_handler:
+                handler = signal.SIG_DFL
             signal.signal(number, handler)
 
     @property

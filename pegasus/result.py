@@ -9,7 +9,9 @@ from pegasus.errors import NodeError
 from pegasus.events import (
     Aborted,
     AttemptEnded,
+    AttemptStarted,
     Event,
+    NeverStarted,
     NodeLost,
     NodeUnreachable,
 )
@@ -28,6 +30,7 @@ class RunResult:
 
     Attributes:
         endings: every attempt that has ended, with how, in the order of ending.
+        running: the attempts that have not ended, by number; after a run, those that were left.
         unreachable: nodes that could not be connected to, with why.
         lost: nodes whose connection broke, with how.
         aborted: whether a failed node ended a broadcast early.
@@ -35,6 +38,7 @@ class RunResult:
     """
 
     endings: list[tuple[Attempt, Ending]] = field(default_factory=list)
+    running: dict[int, Attempt] = field(default_factory=dict)
     unreachable: dict[Node, NodeError] = field(default_factory=dict)
     lost: dict[Node, str] = field(default_factory=dict)
     aborted: bool = False
@@ -44,7 +48,12 @@ class RunResult:
     def __call__(self, event: Event) -> None:
         """Take notice of an event: a result is an event sink."""
         with self._lock:
-            if isinstance(event, AttemptEnded):
+            if isinstance(event, AttemptStarted):
+                self.running[event.attempt.number] = event.attempt
+            elif isinstance(event, NeverStarted):
+                self.running.pop(event.attempt.number, None)
+            elif isinstance(event, AttemptEnded):
+                self.running.pop(event.attempt.number, None)
                 self.endings.append((event.attempt, event.ending))
             elif isinstance(event, NodeUnreachable) and not event.skipped:
                 self.unreachable[event.node] = event.error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
 
-from pegasus.errors import HostsFileError
+from pegasus.errors import HostsFileError, SettingsError
 from pegasus.events import Event, LockAwaited, Sink
 from pegasus.files import hosts
 from pegasus.files.queuefile import QueueFile
@@ -35,7 +36,7 @@ def queue(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     from pegasus.ssh.connect import connector
 
     run = _Run(settings, listeners, "inv queue")
-    connect = connector(ssh_config=settings.ssh_config or None)
+    connect = connector(ssh_config=_ssh_config(settings))
     mode = QueueMode(run.feed, run.nodes, connect, run.emit, daemon=settings.daemon)
     return run.supervise(mode)
 
@@ -50,7 +51,7 @@ def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     from pegasus.ssh.group import BroadcastGroup
 
     run = _Run(settings, listeners, "inv broadcast")
-    connect = connector(ssh_config=settings.ssh_config or None)
+    connect = connector(ssh_config=_ssh_config(settings))
     mode = BroadcastMode(
         run.feed,
         BroadcastGroup.of(connect(node) for node in run.nodes),
@@ -112,8 +113,8 @@ class _Run:
     def supervise(self, mode: Mode) -> RunResult:
         with Interrupts() as interrupts:
             interrupts.supervise(mode)
-        self.result.interrupted = interrupts.received
-        self._printer.say("\n".join(summarize(self.result)))
+            self.result.interrupted = interrupts.received
+            self._printer.say("\n".join(summarize(self.result)))
         return self.result
 
 
@@ -127,3 +128,11 @@ def _nodes_if_any(settings: Settings) -> list[Node]:
         return hosts.load(Path(settings.hosts_file))
     except HostsFileError:
         return []
+
+
+def _ssh_config(settings: Settings) -> str | None:
+    """Return the file that replaces OpenSSH's own configuration; `none` is OpenSSH's word."""
+    path = os.path.expanduser(settings.ssh_config)
+    if path and path != "none" and (os.path.isdir(path) or not os.access(path, os.R_OK)):
+        raise SettingsError(f"ssh_config: {path} can't be read; name a file that is there")
+    return path or None

@@ -45,6 +45,8 @@ class Undefined:
         hint = self.hint or nearest(self.key, known)
         listed = ", ".join(known[:_LISTED]) + (", …" if len(known) > _LISTED else "")
         there = f"there are: {listed}" if known else "there are none here"
+        if isinstance(self.known, str):
+            there = "what stands before it is a text, which has no parts"
         hint = f"{hint}; {there}" if hint else there
         return Problem(f"there is no parameter `{self.name}`", name=self.name, hint=hint, span=span)
 
@@ -101,10 +103,11 @@ def resolve(context: Scope, root: object, path: Path) -> object:
         value, segments = _data(scope, root, segments)
     elif path.is_plain and segments and (owner := scope.named(segments[0])) is not None:
         value, segments = owner.names[segments[0]], segments[1:]
-    for segment in segments:
+    for number, segment in enumerate(segments):
         inner = item(value, segment)
         if isinstance(inner, Undefined):
-            return Undefined(path.text, value, segment, _where_else(path, value, root))
+            hint = "" if number else _where_else(path, value, root)
+            return Undefined(path.text, value, segment, hint)
         value = inner
     return value
 

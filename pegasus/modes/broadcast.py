@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from pegasus.errors import NeverStartedError, UnreachableError
@@ -13,9 +13,11 @@ from pegasus.events import (
     AttemptStarted,
     Cancelling,
     Draining,
+    NeverStarted,
     NodeConnected,
     NodeLost,
     NodeUnreachable,
+    NotBegun,
     Sink,
     Waiting,
 )
@@ -130,8 +132,11 @@ class BroadcastMode:
         for node, error in results.items():
             if error is not None:
                 self._emit(NodeUnreachable(node, error, skipped=skip))
+        if not skip and len(reached) < len(results):
+            self._emit(NotBegun())
+            return False
         self._group.keep(reached)
-        return skip or len(reached) == len(results)
+        return True
 
     def _open(self, connection: Connection) -> UnreachableError | None:
         try:
@@ -177,12 +182,16 @@ class BroadcastMode:
             )
         ).values
         self._watch([])
-        errors = [ending for ending in endings.values() if isinstance(ending, NeverStartedError)]
+        errors = {
+            node: ending
+            for node, ending in endings.items()
+            if isinstance(ending, NeverStartedError)
+        }
         if len(errors) == len(endings):
-            return self._give_up(job, errors)
-        for node, ending in endings.items():
-            if isinstance(ending, NeverStartedError):
-                self._emit(AttemptEnded(attempts[node], _unreached(ending)))
+            return self._give_up(job, attempts, errors)
+        for node, error in errors.items():
+            ending = Ending(Outcome.UNREACHABLE, detail=error.problem)
+            self._emit(AttemptEnded(attempts[node], ending))
         return not self._aborts(endings.values())
 
     def _begin(self, job: Job, commands: dict[Node, str]) -> dict[Node, Attempt]:
@@ -210,11 +219,17 @@ class BroadcastMode:
             self._emit(AttemptEnded(attempt, ending))
         return ending
 
-    def _give_up(self, job: Job, errors: list[NeverStartedError]) -> bool:
+    def _give_up(
+        self,
+        job: Job,
+        attempts: Mapping[Node, Attempt],
+        errors: Mapping[Node, NeverStartedError],
+    ) -> bool:
         """End the run, for no node could begin: going on would only empty the queue."""
-        for error in errors:
-            self._emit(NodeLost(error.node, error.problem))
-        self._feed.put_back(job, errors[0])
+        for node, error in errors.items():
+            self._emit(NeverStarted(attempts[node], error))
+            self._emit(NodeLost(node, error.problem))
+        self._feed.put_back(job, next(iter(errors.values())))
         with self._lock:
             self._draining = True
         return True
@@ -225,7 +240,3 @@ class BroadcastMode:
             self._emit(Aborted())
             return True
         return False
-
-
-def _unreached(error: NeverStartedError) -> Ending:
-    return Ending(Outcome.UNREACHABLE, detail=error.problem)

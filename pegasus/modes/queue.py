@@ -19,6 +19,7 @@ from pegasus.events import (
     AttemptStarted,
     Cancelling,
     Draining,
+    NeverStarted,
     NodeConnected,
     NodeLost,
     NodeUnreachable,
@@ -203,6 +204,7 @@ class QueueMode:
     def _attempt(self, running: _Running) -> None:
         ending = execute(running.attempt, running.connection, self._emit, running.cancellation)
         if isinstance(ending, NeverStartedError):
+            self._emit(NeverStarted(running.attempt, ending))
             self._inbox.put(partial(self._never_started, running, ending))
         else:
             self._emit(AttemptEnded(running.attempt, ending))

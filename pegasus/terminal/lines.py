@@ -8,7 +8,7 @@ import re
 #: A piece of a line without an end is shown when it has grown to this many characters.
 LONGEST = 64 * 1024
 
-_END = re.compile(r"\r\n|\n|\r")
+LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class LineSplitter:
@@ -33,7 +33,7 @@ class LineSplitter:
         if self._after_return and text[0] == "\n":
             text = text[1:]  # The second half of a \r\n that two chunks share.
         self._after_return = text.endswith("\r")
-        *complete, rest = _END.split(text)
+        *complete, rest = LINE_END.split(text)
         if complete:
             complete[0] = self._flush() + complete[0]
         return complete + self._keep(rest)

@@ -8,7 +8,7 @@ from functools import singledispatchmethod
 from pegasus import events
 from pegasus.events import Event, Stream
 from pegasus.model import Attempt
-from pegasus.terminal.lines import LineSplitter
+from pegasus.terminal.lines import LINE_END, LineSplitter
 from pegasus.terminal.screen import Screen
 
 
@@ -89,7 +89,7 @@ class Printer:
         self._frame(event.attempt, f"done ({event.ending})")
 
     def _frame(self, attempt: Attempt, text: str) -> None:
-        lines = f"=== {text} ===".split("\n")
+        lines = LINE_END.split(f"=== {text} ===")
         self._screen.out(f"[{attempt.node.label}] {line}" for line in lines)
 
     @_show.register
@@ -107,8 +107,12 @@ class Printer:
         self.say(f"lost: [{event.node.label}] {event.detail}")
 
     @_show.register
+    def _(self, event: events.NeverStarted) -> None:
+        self._frame(event.attempt, f"not started ({event.error.problem})")
+
+    @_show.register
     def _(self, event: events.JobRequeued) -> None:
-        self.say(f"never started, back at the head of the queue: {event.job.template}")
+        self.say(f"back at the head of the queue: {event.job.template}")
 
     @_show.register
     def _(self, event: events.LockAwaited) -> None:
@@ -138,6 +142,10 @@ class Printer:
     @_show.register
     def _(self, event: events.Cancelling) -> None:
         self.say(f"cancelling {count(event.running, 'running command')}")
+
+    @_show.register
+    def _(self, event: events.NotBegun) -> None:
+        self.say("not all nodes can be reached, so nothing is run (--skip-unreachable goes on)")
 
     @_show.register
     def _(self, event: events.Aborted) -> None:

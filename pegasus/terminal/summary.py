@@ -13,13 +13,17 @@ def summarize(result: RunResult) -> Iterator[str]:
     """Yield the lines that close a run: the failed commands, or that all succeeded."""
     total, failed = len(result.endings), result.failed
     if failed:
-        yield f"{len(failed)} of {count(total, 'command')} failed:"
+        yield "the command failed:" if total == 1 else f"{len(failed)} of {total} commands failed:"
         for attempt, ending in failed:
             yield _failure(attempt, ending)
     elif total:
         yield "the command succeeded" if total == 1 else f"all {total} commands succeeded"
-    else:
+    elif not result.running:
         yield "no command was run"
+    left = list(result.running.values())
+    if left:
+        yield f"left {count(len(left), 'command')} running, for the nodes to end:"
+        yield from (_line(attempt) for attempt in left)
     for node, error in result.unreachable.items():
         yield f"not reached: [{node.label}] {error.step}: {error.problem}"
     for node, detail in result.lost.items():
@@ -27,6 +31,9 @@ def summarize(result: RunResult) -> Iterator[str]:
 
 
 def _failure(attempt: Attempt, ending: Ending) -> str:
+    return f"{_line(attempt)} ({ending})"
+
+
+def _line(attempt: Attempt) -> str:
     first, *more = attempt.command.split("\n")
-    command = f"{first} …" if more else first
-    return f"  [{attempt.node.label}] {command} ({ending})"
+    return f"  [{attempt.node.label}] {first}" + (" …" if more else "")

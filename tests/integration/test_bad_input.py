@@ -93,6 +93,7 @@ def test_a_wrong_queue_file(project: Project, mode: str, queue: str | None, plac
         (["queue"], "pegasus: {daemo: true}", "did you mean daemon?"),
         (["queue"], "pegasus: {daemon: maybe}", "daemon must be true or false, not 'maybe'"),
         (["queue", "--hosts-file", "none.yaml"], "", "none.yaml"),
+        (["queue", "--ssh-config", "no/such"], "", "ssh_config: no/such can't be read"),
         (["lock", "--editor", "'unclosed"], "", "can't be split into words"),
     ],
 )

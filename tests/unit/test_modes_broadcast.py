@@ -18,7 +18,7 @@ from pegasus.events import (
     QueueRefused,
     Waiting,
 )
-from pegasus.model import Node, Outcome
+from pegasus.model import Job, Node, Outcome
 from pegasus.ssh.fake import Act, FakeHosts
 
 N0, N1, N2 = node(0, gpu="a"), node(1, gpu="b"), node(2, gpu="c")
@@ -164,9 +164,20 @@ def test_cancelling_ends_the_round(tmp_path: Path) -> None:
     assert bench.left == ["two"]
 
 
+def test_a_round_that_begins_after_the_cancelling_is_cancelled(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FakeHosts(lambda *_: Act.blocks()), ALL)
+    bench.write("")
+    bench.start_broadcast(daemon=True)
+    bench.wait_for(Waiting)
+    bench.mode.cancel()
+    bench.finish()
+    bench.mode._round(Job("late"), dict.fromkeys(ALL, "late"))
+    assert [ending.outcome for _, ending in bench.result.endings] == [Outcome.CANCELLED] * 3
+
+
 def test_interrupting_while_nodes_connect_runs_nothing(tmp_path: Path) -> None:
     slow = threading.Event()
-    hosts = FakeHosts(unreachable=lambda _: None if slow.wait(20) else "never")
+    hosts = FakeHosts(unreachable=lambda _: "closed" if slow.wait(20) else "never")
     bench = Bench(tmp_path, hosts, [N0])
     bench.write("- one\n")
     bench.start_broadcast()
@@ -176,3 +187,4 @@ def test_interrupting_while_nodes_connect_runs_nothing(tmp_path: Path) -> None:
     bench.finish()
     assert hosts.commands == []
     assert bench.left == ["one"]
+    assert bench.of(NodeUnreachable) == []  # We closed them ourselves.

@@ -289,6 +289,7 @@ def test_jobs_before_the_one_that_is_wrong_are_run(tmp_path: Path) -> None:
     # The check before tries the first values only, so the second job shows itself late.
     bench.write("- command: big {{#if (gt n 3)}}yes{{/if}}\n  n: [5, x]\n")
     bench.wait_for(QueueRefused)
+    assert "queue.yaml:2:9: " in str(bench.of(QueueRefused)[0].error)
     assert bench.hosts.commands == ["big yes"]
     assert [job["n"] for job in bench.left] == [["x"]]
     assert [job["n"] for job in bench.consumed] == [["5"]]

@@ -73,8 +73,15 @@ def test_a_job_is_framed_and_its_unterminated_last_line_is_kept() -> None:
 
 def test_each_line_of_a_long_command_has_the_node_in_front() -> None:
     terminal = Terminal()
-    terminal.show(events.AttemptStarted(attempt(PLAIN, "a\nb")))
-    assert terminal.out == ["[node-2] === run 'a", "[node-2] b' ==="]
+    terminal.show(events.AttemptStarted(attempt(PLAIN, "a\nb\rc")))
+    assert terminal.out == ["[node-2] === run 'a", "[node-2] b", "[node-2] c' ==="]
+
+
+def test_a_job_that_did_not_begin_is_framed_too() -> None:
+    terminal = Terminal()
+    error = NeverStartedError(PLAIN, "session", "refused")
+    terminal.show(events.NeverStarted(attempt(PLAIN), error))
+    assert terminal.out == ["[node-2] === not started (refused) ==="]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +128,7 @@ def test_our_own_messages_go_to_stderr() -> None:
         events.NodeUnreachable(PLAIN, UnreachableError(PLAIN, "connect", "refused")),
         events.NodeUnreachable(PLAIN, UnreachableError(PLAIN, "auth", "no key"), skipped=True),
         events.NodeLost(PLAIN, "reset"),
+        events.NotBegun(),
         events.JobRequeued(Job("echo"), NeverStartedError(PLAIN, "session", "refused")),
         events.LockAwaited("pid 7 (inv lock)"),
         events.QueueRefused(QueueFileError("is wrong", Place("queue.yaml", 2, 3))),

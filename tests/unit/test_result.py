@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from pegasus.errors import UnreachableError
-from pegasus.events import Aborted, AttemptEnded, Event, NodeLost, NodeUnreachable
+from pegasus.errors import NeverStartedError, UnreachableError
+from pegasus.events import (
+    Aborted,
+    AttemptEnded,
+    AttemptStarted,
+    Event,
+    NeverStarted,
+    NodeLost,
+    NodeUnreachable,
+)
 from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome
 from pegasus.result import RunResult
 from pegasus.terminal.summary import summarize
@@ -14,6 +22,9 @@ NODE = Node(0, Host("node-1", "node-1"))
 WELL = AttemptEnded(Attempt(1, Job("true"), NODE, "true"), Ending.exited(0))
 BAD = AttemptEnded(Attempt(2, Job("false"), NODE, "false"), Ending.exited(1))
 GONE = AttemptEnded(Attempt(3, Job("x"), NODE, "x"), Ending(Outcome.LOST, detail="reset"))
+LONG = Attempt(4, Job("sleep 9"), NODE, "sleep 9")
+STARTED = AttemptStarted(LONG)
+REFUSED = NeverStarted(LONG, NeverStartedError(NODE, "session", "refused"))
 UNREACHABLE = NodeUnreachable(NODE, UnreachableError(NODE, "connect", "refused"))
 SKIPPED = NodeUnreachable(NODE, UnreachableError(NODE, "connect", "refused"), skipped=True)
 
@@ -60,12 +71,25 @@ def test_the_summary_names_each_failed_command_with_node_and_reason() -> None:
     ("made", "line"),
     [
         (result(), "no command was run"),
+        (result(STARTED, REFUSED), "no command was run"),
         (result(WELL), "the command succeeded"),
         (result(WELL, WELL), "all 2 commands succeeded"),
     ],
 )
 def test_the_summary_says_that_all_is_well(made: RunResult, line: str) -> None:
     assert [*summarize(made)] == [line]
+
+
+def test_the_summary_names_what_was_left_running() -> None:
+    assert [*summarize(result(WELL, STARTED))] == [
+        "the command succeeded",
+        "left 1 command running, for the nodes to end:",
+        "  [node-1] sleep 9",
+    ]
+
+
+def test_the_summary_of_a_single_failure_does_not_count() -> None:
+    assert next(summarize(result(BAD))) == "the command failed:"
 
 
 def test_the_summary_names_the_nodes_that_were_not_there() -> None:

@@ -175,6 +175,12 @@ def test_a_missing_parameter_is_never_nothing(template: str) -> None:
     assert "there is no parameter" in str(refusal(template, {"a": {"c": 1}}))
 
 
+def test_a_part_of_a_text_is_refused_with_a_fitting_hint() -> None:
+    error = str(refusal("{{x.y}}", {"x": "v"}))
+    assert "what stands before it is a text, which has no parts" in error
+    assert "@root" not in error
+
+
 def test_a_value_outside_of_a_block_is_not_seen_inside_and_the_hint_says_how() -> None:
     error = refusal("{{#each l}}{{x}}{{/each}}", {"l": ["a"], "x": "v"})
     assert "write `@root.x`" in str(error)
