@@ -33,8 +33,11 @@ def main() -> None:
     )
     try:
         program.run()
+    except BrokenPipeError:  # As by `pegasus --help | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     except Exception as error:
-        sys.exit(f"[pegasus] {error}")
+        sys.exit(f"[pegasus] {type(error).__name__}: {error}")
 
 
 __all__ = ["main", "ns"]

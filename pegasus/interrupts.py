@@ -9,6 +9,9 @@ from queue import SimpleQueue
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
+#: How urgent a request is: the first Ctrl-C drains, the second cancels, and more leaves.
+CANCEL = 2
+
 
 class Mode(Protocol):
     """What can be run and ended early."""
@@ -22,7 +25,8 @@ class Interrupts:
     """Runs a mode in a thread while this one waits for its end, or for signals.
 
     SIGINT (Ctrl-C) drains the first time, cancels the second, and leaves the third time without
-    waiting for anything; what then still runs is ended by its watchdog. SIGTERM cancels.
+    waiting for anything; what then still runs is ended by its watchdog. SIGTERM cancels, and a
+    second one leaves. A signal that is ignored stays so, as in a job in the background.
     Outside of the main thread, where Python has no signal handlers, it only waits. Afterwards the
     handlers are what they were before; but when there was a signal, the next Ctrl-C ends the
     process at once instead of with a KeyboardInterrupt, whose traceback nobody wants to see.
@@ -37,11 +41,13 @@ class Interrupts:
         self._signals = tuple(signals)
         self._requests: SimpleQueue[int | None] = SimpleQueue()
         self._replaced: dict[int, Any] = {}
-        self._ctrl_c = 0
+        self._is_leaving = False
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in self._signals:
+                if signal.getsignal(number) is signal.SIG_IGN:
+                    continue
                 self._replaced[number] = signal.signal(number, self._handle)
         return self
 
@@ -52,7 +58,7 @@ class Interrupts:
         trace: TracebackType | None,
     ) -> None:
         for number, handler in self._replaced.items():
-            if self.pending and handler is signal.default_int_handler:
+            if self._is_leaving and handler is signal.default_int_handler:
                 handler = signal.SIG_DFL
             signal.signal(number, handler)
 
@@ -65,15 +71,16 @@ class Interrupts:
         """Run `mode` to its end, and raise what it raises."""
         failures: list[BaseException] = []
         threading.Thread(target=self._run, args=(mode, failures), daemon=True).start()
+        urgency = 0
         while (number := self._requests.get()) is not None:
-            if number == signal.SIGINT:
-                self._ctrl_c += 1
-            if number == signal.SIGTERM or self._ctrl_c == 2:
-                mode.cancel()
-            elif self._ctrl_c == 1:
-                mode.drain()
-            else:
+            self._is_leaving = True
+            urgency = urgency + 1 if number == signal.SIGINT else max(urgency + 1, CANCEL)
+            if urgency > CANCEL:
                 return
+            if urgency == CANCEL:
+                mode.cancel()
+            else:
+                mode.drain()
         if failures:
             raise failures[0]
 

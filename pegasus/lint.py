@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from pegasus.errors import PegasusError, QueueFileError, TemplateError
 from pegasus.files.entries import Entry
 from pegasus.model import Job, Node, Text
-from pegasus.template import check, render
+from pegasus.template import check, has_only_names, render
+
+#: With how many choices of parameters a template is tried at most.
+MOST = 1000
 
 
 def place(error: TemplateError, source: Text | None) -> PegasusError:
@@ -20,9 +24,9 @@ def place(error: TemplateError, source: Text | None) -> PegasusError:
 class Linter:
     """Fills the templates of queue.yaml for the nodes of a run, to see whether it can be done.
 
-    Nodes with the same parameter names stand for each other, and the first value of each of an
-    entry's parameters for the rest: which parameters there are does not depend on their values.
-    Without nodes, templates are only parsed.
+    Nodes with the same parameter names stand for each other. Where a template has blocks or
+    helpers, whose work depends on values, it is filled with each choice of them, up to `MOST`
+    for an entry; elsewhere with one. Without nodes, templates are only parsed.
     """
 
     def __init__(self, nodes: Iterable[Node]) -> None:
@@ -35,9 +39,11 @@ class Linter:
         Raises:
             QueueFileError: a template of it does not parse, or a parameter is missing.
         """
-        first = tuple((name, values[0].value) for name, values in entry.params.items())
-        for command in entry.heads:
-            self._check(Job(command.value, first, source=command))
+        for head in entry.heads:
+            choices = (Job(head.value, params, head) for params in entry.choices())
+            most = 1 if has_only_names(head.value) else MOST
+            for job in islice(choices, most):
+                self._check(job)
 
     def _check(self, job: Job) -> None:
         try:

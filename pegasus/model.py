@@ -92,7 +92,7 @@ class Node:
         if not self.params:
             return self.host.text
         inner = ",".join(f"{name}={value}" for name, value in self.params)
-        return f"{self.host.text} ({inner})"
+        return "".join(map(_printable, f"{self.host.text} ({inner})"))
 
 
 @dataclass(frozen=True)
@@ -160,3 +160,8 @@ class Attempt:
     job: Job
     node: Node
     command: str
+
+
+def _printable(character: str) -> str:
+    """Return a character, or its escape where it would break a line or command a terminal."""
+    return character if character.isprintable() else repr(character)[1:-1]

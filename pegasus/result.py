@@ -11,11 +11,12 @@ from pegasus.events import (
     AttemptEnded,
     AttemptStarted,
     Event,
+    JobRequeued,
     NeverStarted,
     NodeLost,
     NodeUnreachable,
 )
-from pegasus.model import Attempt, Ending, Node, Outcome
+from pegasus.model import Attempt, Ending, Job, Node, Outcome
 
 #: The exit statuses, which scripts may rely on. Usage errors (1) are exceptions instead.
 SUCCESS = 0
@@ -30,6 +31,7 @@ class RunResult:
 
     Attributes:
         endings: every attempt that has ended, with how, in the order of ending.
+        owed: jobs that never started and have not got back to the queue file.
         running: the attempts that have not ended, by number; after a run, those that were left.
         unreachable: nodes that could not be connected to, with why.
         lost: nodes whose connection broke, with how.
@@ -38,6 +40,7 @@ class RunResult:
     """
 
     endings: list[tuple[Attempt, Ending]] = field(default_factory=list)
+    owed: list[Job] = field(default_factory=list)
     running: dict[int, Attempt] = field(default_factory=dict)
     unreachable: dict[Node, NodeError] = field(default_factory=dict)
     lost: dict[Node, str] = field(default_factory=dict)
@@ -52,6 +55,9 @@ class RunResult:
                 self.running[event.attempt.number] = event.attempt
             elif isinstance(event, NeverStarted):
                 self.running.pop(event.attempt.number, None)
+                self._owe(event.attempt.job)
+            elif isinstance(event, JobRequeued):
+                self.owed = [job for job in self.owed if job is not event.job]
             elif isinstance(event, AttemptEnded):
                 self.running.pop(event.attempt.number, None)
                 self.endings.append((event.attempt, event.ending))
@@ -61,6 +67,10 @@ class RunResult:
                 self.lost[event.node] = event.detail
             elif isinstance(event, Aborted):
                 self.aborted = True
+
+    def _owe(self, job: Job) -> None:
+        if all(job is not owed for owed in self.owed):  # In a broadcast, many attempts are one job.
+            self.owed.append(job)
 
     @property
     def failed(self) -> list[tuple[Attempt, Ending]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
+import resource
 from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
 
 from pegasus.errors import HostsFileError, SettingsError
@@ -75,19 +76,9 @@ def lock(settings: Settings) -> None:
     editor = editor_command(settings.editor)
     printer = Printer(Screen())
     queue_file = _open_queue(settings, _nodes_if_any(settings))
-    # A Ctrl-C in the editor is the editor's.
-    with Interrupts([signal.SIGINT]) as interrupts:
-        if not queue_file.lock.acquire(
-            "inv lock",
-            on_wait=lambda holder: printer(LockAwaited(str(holder))),
-            stop=lambda: interrupts.pending,
-        ):
-            raise KeyboardInterrupt
-        try:
-            asker = ask if is_interactive() else None
-            rejected = edit(queue_file.path, editor, queue_file.entries, asker)
-        finally:
-            queue_file.lock.release()
+    with queue_file.lock.hold("inv lock", lambda holder: printer(LockAwaited(str(holder)))):
+        asker = ask if is_interactive() else None
+        rejected = edit(queue_file.path, editor, queue_file.entries, asker)
     if rejected:
         printer.say(f"restored what was there; the refused text is in {rejected}")
 
@@ -99,6 +90,8 @@ class _Run:
         self.result = RunResult()
         self._printer = Printer(Screen(), settings.print_period)
         self._sinks: list[Sink] = [self.result, self._printer, *listeners]
+        _check_files(settings)
+        _raise_descriptor_limit()
         self.nodes = hosts.load(Path(settings.hosts_file))
         queue_file = _open_queue(settings, self.nodes)
         # Whatever is wrong is said before anything is contacted.
@@ -112,10 +105,33 @@ class _Run:
 
     def supervise(self, mode: Mode) -> RunResult:
         with Interrupts() as interrupts:
-            interrupts.supervise(mode)
-            self.result.interrupted = interrupts.received
-            self._printer.say("\n".join(summarize(self.result)))
+            try:
+                interrupts.supervise(mode)
+            finally:
+                self.result.interrupted = interrupts.received
+                self._printer.say("\n".join(summarize(self.result)))
         return self.result
+
+
+def _check_files(settings: Settings) -> None:
+    """Refuse files that can't be used, or that are used for something else already."""
+    named = {"hosts_file": settings.hosts_file, "queue_file": settings.queue_file}
+    named["consumed_file"] = str(settings.consumed_path)
+    for (one, path), (other, same) in combinations(named.items(), 2):
+        if os.path.realpath(path) == os.path.realpath(same):
+            raise SettingsError(f"{one} and {other} are the same file, {path}; name another one")
+    path = named["consumed_file"]
+    folder = os.path.dirname(os.path.realpath(path))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise SettingsError(f"consumed_file: {path} is not an ordinary file; name another one")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise SettingsError(f"consumed_file: {path} can't be written; name another one")
+
+
+def _raise_descriptor_limit() -> None:
+    """Let this process open as many files as it may: a running command takes half a dozen."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _open_queue(settings: Settings, nodes: Iterable[Node]) -> QueueFile:

@@ -18,6 +18,8 @@ from pegasus.errors import SettingsError
 
 SECTION = "pegasus"
 
+_PATHS = frozenset({"hosts_file", "queue_file", "consumed_file", "ssh_config"})
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -65,7 +67,7 @@ class Settings:
         """Where taken jobs are recorded."""
         if self.consumed_file:
             return Path(self.consumed_file)
-        return Path(self.queue_file).with_name("consumed.yaml")
+        return Path(self.queue_file).parent / "consumed.yaml"
 
     @classmethod
     def from_config(cls, config: Config, **flags: Any) -> Settings:
@@ -73,7 +75,7 @@ class Settings:
 
         Args:
             config: an `invoke.Config`.
-            flags: values given on the command line; None and False mean "not given".
+            flags: values given to the task; None means "not given".
 
         Raises:
             SettingsError: a value has the wrong type, or a key is unknown.
@@ -82,8 +84,8 @@ class Settings:
         values: dict[str, Any] = {}
         for item in fields(cls):
             flag = flags.get(item.name)
-            if flag is None or flag is False:
-                flag = section.get(item.name, _environment(config, item.name))
+            if flag is None:
+                flag = _configured(config, section, item.name)
             if flag is not None:
                 values[item.name] = _convert(item.name, type(item.default), flag)
         return cls(**values)
@@ -107,15 +109,17 @@ def _section(config: Config) -> Mapping[str, Any]:
     return {key: section[key] for key in section}
 
 
-def _environment(config: Config, name: str) -> str | None:
-    """Return the environment variable of a setting that no file names.
+def _configured(config: Config, section: Mapping[str, Any], name: str) -> Any:
+    """Return what a setting has from variable or file, or None.
 
-    Invoke itself reads the variables of the keys that it knows from a file. The others are not
-    declared to it with their defaults, since then it would cast the variables in ways that
-    surprise (`no` is true) or end in a traceback (a number that isn't one, an empty section).
+    The variable is read here, as text, and wins over all files but the one of `inv -f`. Invoke
+    reads those of keys that it knows as well, but casts them by the type of what they replace:
+    `no` would be true, and a wrong number a traceback.
     """
     prefix = config.env_prefix or config.prefix
-    return os.environ.get(f"{prefix}_{SECTION}_{name}".upper())
+    variable = os.environ.get(f"{prefix}_{SECTION}_{name}".upper())
+    in_runtime_file = name in (getattr(config, "_runtime", {}).get(SECTION) or {})
+    return section.get(name) if variable is None or in_runtime_file else variable
 
 
 def _convert(name: str, kind: type, value: object) -> object:
@@ -123,9 +127,12 @@ def _convert(name: str, kind: type, value: object) -> object:
         return _boolean(name, value)
     if kind is int:
         return _integer(name, value)
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if not isinstance(value, str):
         raise SettingsError(f"{name} must be text, not {value!r}")
-    return value
+    # No shell does it for what stands in a file.
+    return os.path.expanduser(value) if name in _PATHS else value
 
 
 def _boolean(name: str, value: object) -> bool:

@@ -15,6 +15,7 @@ Importing this module is cheap: what connects and parses is imported when a task
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,7 +29,10 @@ from pegasus.settings import Settings, describe
 if TYPE_CHECKING:
     from pegasus.result import RunResult
 
+StrPath = str | os.PathLike[str]
+
 _SHORT_FLAGS = {"daemon": "d", "error_aborts": "e", "ignore_errors": "i", "print_period": "p"}
+_SWITCHES = {"daemon", "error_aborts", "skip_unreachable"}
 
 
 class RunFailed(Exit):
@@ -50,6 +54,9 @@ class PegasusTask(Task[Any]):
         options = super().arg_opts(name, default, taken_names)
         if name in _SHORT_FLAGS:
             options["names"].append(_SHORT_FLAGS[name])
+        if name in _SWITCHES:
+            # Without a default, so that "not given" differs from a caller's False.
+            options["kind"] = bool
         return options
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
@@ -70,12 +77,12 @@ def _help(*names: str, **more: str) -> dict[str, str]:
 )
 def queue(
     c: Context,
-    hosts_file: str | None = None,
-    queue_file: str | None = None,
-    consumed_file: str | None = None,
-    ssh_config: str | None = None,
-    daemon: bool = False,
-    print_period: str | None = None,
+    hosts_file: StrPath | None = None,
+    queue_file: StrPath | None = None,
+    consumed_file: StrPath | None = None,
+    ssh_config: StrPath | None = None,
+    daemon: bool | None = None,
+    print_period: int | str | None = None,
     warn: bool = False,
 ) -> RunResult:
     """Run each queued command once, on the next free node.
@@ -117,15 +124,15 @@ def queue(
 )
 def broadcast(
     c: Context,
-    hosts_file: str | None = None,
-    queue_file: str | None = None,
-    consumed_file: str | None = None,
-    ssh_config: str | None = None,
-    daemon: bool = False,
-    error_aborts: bool = False,
+    hosts_file: StrPath | None = None,
+    queue_file: StrPath | None = None,
+    consumed_file: StrPath | None = None,
+    ssh_config: StrPath | None = None,
+    daemon: bool | None = None,
+    error_aborts: bool | None = None,
     ignore_errors: bool = False,
-    skip_unreachable: bool = False,
-    print_period: str | None = None,
+    skip_unreachable: bool | None = None,
+    print_period: int | str | None = None,
     warn: bool = False,
 ) -> RunResult:
     """Run each queued command on every node, in step.
@@ -162,8 +169,8 @@ def broadcast(
 )
 def lock(
     c: Context,
-    hosts_file: str | None = None,
-    queue_file: str | None = None,
+    hosts_file: StrPath | None = None,
+    queue_file: StrPath | None = None,
     editor: str | None = None,
 ) -> None:
     """Edit the queue while no run takes from it.

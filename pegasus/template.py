@@ -62,10 +62,15 @@ def check(template: str, helpers: Helpers | None = None) -> None:
     Raises:
         TemplateError: it doesn't, or they aren't.
     """
-    if "{{" not in template or _are_plain(_NAME_TAG.split(template)):
+    if "{{" not in template or has_only_names(template):
         return
     with _as_template_error(template):
         _compile(template).check_calls(_known(helpers))
+
+
+def has_only_names(template: str) -> bool:
+    """Whether all tags are names of parameters, so that their values decide nothing."""
+    return _are_plain(_NAME_TAG.split(template))
 
 
 def _are_plain(pieces: list[str]) -> bool:

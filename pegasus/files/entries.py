@@ -68,10 +68,14 @@ class Entry:
 
     def expand(self) -> Iterator[tuple[Text, Params]]:
         """Yield each template with each choice of parameters: the template varies slowest."""
-        values = {name: [text.value for text in texts] for name, texts in self.params.items()}
         for head in self.heads:
-            for params in grid.expand(values):
+            for params in self.choices():
                 yield head, params
+
+    def choices(self) -> Iterator[Params]:
+        """Yield each choice of parameters; there is one, the empty one, where there are none."""
+        values = {name: [text.value for text in texts] for name, texts in self.params.items()}
+        return grid.expand(values)
 
 
 def read(source: Source, kind: Kind) -> Iterator[Entry]:

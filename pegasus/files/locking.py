@@ -105,7 +105,9 @@ class FileLock:
         try:
             acquired = self._try_processes()
             if acquired:
-                self._write_holder(json.dumps(Holder.this_process(purpose)._asdict()))
+                # Not being able to say who holds the lock is no reason not to hold it.
+                with contextlib.suppress(StorageError):
+                    self._write_holder(json.dumps(Holder.this_process(purpose)._asdict()))
         except BaseException:
             self._release_processes()
             self._threads.release()

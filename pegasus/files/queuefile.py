@@ -60,8 +60,9 @@ class QueueFile:
     """A queue file and the file of its consumed jobs.
 
     Whoever calls a method that reads or writes holds `lock`; `signature` and `changed_since` need
-    none. An editor that saves without the lock loses nothing: what it saved is read again before
-    anything is written.
+    none. What an editor saves without the lock is read again before anything is written. That
+    can't help a program that keeps the file open and writes to it now and then: it may go on
+    writing to a file that has been replaced.
 
     Args:
         path: the queue file.
@@ -83,6 +84,7 @@ class QueueFile:
             raise SettingsError(f"{path} can't be queue file and consumed file at once")
         self.path = path
         self.lock = FileLock.of(path)
+        self._left = self.lock.folder / "left"
         self._consumed = ConsumedFile(consumed)
         self._lint = lint or (lambda _: None)
         self._known: Known | None = None
@@ -178,7 +180,7 @@ class QueueFile:
                 if error.errno == ENOENT:
                     return None
                 raise
-            if not _is_fresh(before, self._signature):
+            if not _is_fresh(before, self._signature) or self._is_ours(self._signature):
                 break
             time.sleep(SETTLING)
         return data
@@ -186,6 +188,16 @@ class QueueFile:
     def _write(self, known: Known) -> None:
         signature = storage.replace(self.path, known.data, before_rename=self._assert_unchanged)
         self._signature, self._known = signature, known
+        # Other runs need not wonder whether an editor is still writing.
+        with suppress(OSError):
+            self._left.write_text(repr(signature))
+
+    def _is_ours(self, signature: Signature | None) -> bool:
+        """Whether a run left the file like this, complete."""
+        try:
+            return self._left.read_text() == repr(signature)
+        except OSError:
+            return False
 
     def _assert_unchanged(self) -> None:
         if self.changed_since(self._signature):
@@ -193,8 +205,11 @@ class QueueFile:
 
 
 def _is_fresh(before: Signature | None, now: Signature | None) -> bool:
-    """Whether a file has been written to in place just now."""
-    if not before or not now or before == now or before.inode != now.inode:
+    """Whether somebody has begun to write a file just now, and may not be at its end.
+
+    Editors write in place, or they write a new file of the same name; both come in pieces.
+    """
+    if not now or before == now:
         return False
     return 0 <= time.time() - now.modified / 1e9 < SETTLING
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from pegasus.errors import NeverStartedError, UnreachableError
@@ -23,7 +24,7 @@ from pegasus.events import (
 )
 from pegasus.model import Attempt, Ending, Job, Node, Outcome
 from pegasus.modes.attempts import execute, unreachable
-from pegasus.modes.feed import Feed
+from pegasus.modes.feed import POLL, Feed
 from pegasus.ssh.base import Cancellation, Connection
 from pegasus.template import render
 
@@ -113,9 +114,9 @@ class BroadcastMode:
         with self._lock:
             self._draining = self._cancelled = True
             connecting, running = self._connecting, list(self._running)
-        self._emit(Cancelling(len(running)))
         for cancellation in running:
             cancellation.cancel()
+        self._emit(Cancelling(len(running)))
         if connecting:
             self._group.close()
         self._wake.set()
@@ -176,11 +177,12 @@ class BroadcastMode:
         attempts = self._begin(job, commands)
         cancellations = {node: Cancellation() for node in commands}
         self._watch(list(cancellations.values()))
-        endings = self._group.each(
-            lambda connection: self._attempt(
-                connection, attempts[connection.node], cancellations[connection.node]
-            )
-        ).values
+        with self._watching_the_queue():
+            endings = self._group.each(
+                lambda connection: self._attempt(
+                    connection, attempts[connection.node], cancellations[connection.node]
+                )
+            ).values
         self._watch([])
         errors = {
             node: ending
@@ -209,6 +211,23 @@ class BroadcastMode:
         if cancelled:
             for cancellation in cancellations:
                 cancellation.cancel()
+
+    @contextmanager
+    def _watching_the_queue(self) -> Iterator[None]:
+        """Have mistakes in the queue said while a round runs, which may take days."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(POLL):
+                self._feed.take(0, self._prepare)
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _attempt(
         self, connection: Connection, attempt: Attempt, cancellation: Cancellation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from pegasus.errors import NodeError, PegasusError, StorageError, TemplateError
@@ -42,6 +43,7 @@ class Feed:
         self._refused = ""
         self._retry_at = 0.0
         self._busy_since: float | None = None
+        self._wanted = False
         self._returned: list[tuple[Job, NodeError]] = []
         self.empty = False
         """Whether the file had no job left when it was last read, and has not changed since."""
@@ -60,35 +62,37 @@ class Feed:
         """Take up to `count` jobs and return what `prepare` made of each.
 
         `prepare` is called with position and job before anything is consumed. A template that
-        it can't fill makes the file wrong from there on: the jobs before it are taken.
+        it can't fill makes the file wrong from there on: the jobs before it are taken. With a
+        count of 0 a file that has changed is only checked.
         """
-        if not (self.owing or self._is_due()) or not self._lock():
-            return []
+        self._wanted = count > 0 or self.owing
         try:
-            self._settle()
-            taken = self._take(count, prepare) if count else []
+            if not self._is_due(count) or not self._lock():
+                return []
+            try:
+                self._settle()
+                taken = self._take(count, prepare)
+            finally:
+                self._queue.lock.release()
         except PegasusError as error:
             self._refuse(error)
             return []
-        finally:
-            self._queue.lock.release()
-        if count:
-            self._mend()
+        self._mend()
         return taken
 
     def put_back(self, job: Job, error: NodeError) -> None:
         """Have `job`, which never started, put back at the head of the queue by `take`."""
         self._returned.append((job, error))
 
-    def _is_due(self) -> bool:
-        if self._seen is None:
+    def _is_due(self, count: int) -> bool:
+        if self.owing or self._seen is None:
             return True
         if self._retry_at and time.monotonic() >= self._retry_at:
             return True
         if self._queue.changed_since(self._seen):
             self.empty = False
             return True
-        return False
+        return count > 0 and not self.empty and not self._refused
 
     def _lock(self) -> bool:
         if self._queue.lock.try_acquire(self._purpose):
@@ -97,7 +101,7 @@ class Feed:
         now = time.monotonic()
         if self._busy_since is None:
             self._busy_since = now
-        elif self._busy_since and now - self._busy_since > PATIENCE:
+        elif self._wanted and self._busy_since and now - self._busy_since > PATIENCE:
             self._busy_since = 0.0  # Said once.
             self._emit(LockAwaited(str(self._queue.lock.holder() or "another process")))
         return False
@@ -105,13 +109,13 @@ class Feed:
     def _take(self, count: int, prepare: Callable[[int, Job], T]) -> list[T]:
         self._seen = self._queue.signature()
         self._retry_at = 0.0
-        jobs = self._queue.peek(count)
+        jobs = self._queue.peek(max(count, 1))
         self.empty = not jobs
-        prepared = _prepare_all(jobs, prepare)
+        prepared = _prepare_all(jobs[:count], prepare)
         if not prepared:
             return []
-        self._seen = None  # There may be more: look again.
         taken = self._queue.take(len(prepared), expected=jobs[: len(prepared)])
+        self._seen = self._queue.signature()
         return prepared[: len(taken)]
 
     def _settle(self) -> None:
@@ -125,7 +129,9 @@ class Feed:
             self._emit(JobRequeued(job, error))
 
     def _refuse(self, error: PegasusError) -> None:
-        self._seen = self._queue.signature()
+        self._seen = None
+        with suppress(StorageError):
+            self._seen = self._queue.signature()
         if isinstance(error, StorageError):
             # Nothing in the file tells when a full disk has room again.
             self._retry_at = time.monotonic() + 5 * POLL

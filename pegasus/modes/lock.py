@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from pegasus.errors import EditorError, PegasusError
 from pegasus.files import storage
+from pegasus.interrupts import Interrupts
 
 
 class Choice(Enum):
@@ -70,15 +72,16 @@ def edit(
         rejected = _restore(path, before)
         raise EditorError(f"{error}\nrestored what was there; the refused text is in {rejected}")
     if status:
-        raise EditorError(
-            f"{editor[0]} ended with exit status {status}; the queue is as it left it"
-        )
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        raise EditorError(f"{editor[0]} {how}; the queue is as it left it")
     return None
 
 
 def _run(command: list[str]) -> int:
     try:
-        return subprocess.call(command)
+        # A Ctrl-C in the editor is the editor's.
+        with Interrupts([signal.SIGINT]):
+            return subprocess.call(command)
     except OSError as error:
         raise EditorError(
             f"can't run the editor {command[0]} ({error.strerror});"
@@ -103,7 +106,7 @@ def _restore(path: Path, before: bytes | None) -> Path:
         rejected.rename(_free_name(rejected))
     storage.replace(rejected, storage.read(path))
     if before is None:
-        path.unlink()
+        os.unlink(os.path.realpath(path))
     else:
         storage.replace(path, before)
     return rejected

@@ -104,8 +104,11 @@ class QueueMode:
         return self._feed.empty and not self._daemon
 
     def _receive(self) -> None:
-        """Handle the next message, or return when it is time to look at the queue again."""
-        watching = self._feed.owing or (self._free and not self._draining)
+        """Handle the next message, or return when it is time to look at the queue again.
+
+        It is looked at while all nodes are busy, too: mistakes in it are to be said at once.
+        """
+        watching = self._feed.owing or not self._draining
         try:
             message = self._inbox.get(timeout=self._feed.interval if watching else None)
         except Empty:
@@ -114,9 +117,9 @@ class QueueMode:
 
     def _dispatch(self) -> None:
         """Give jobs to the free nodes, as long as there are both."""
-        wanted = 0 if self._draining else len(self._free)
-        if not wanted and not self._feed.owing:
+        if self._draining and not self._feed.owing:
             return
+        wanted = 0 if self._draining else len(self._free)
         for job, command in self._feed.take(wanted, self._prepare):
             self._start(self._free.popleft(), job, command)
         self._tell_when_idle()
@@ -136,7 +139,6 @@ class QueueMode:
         attempt = Attempt(self._attempts, job, connection.node, command)
         running = _Running(attempt, connection, Cancellation())
         self._running[attempt.number] = running
-        self._emit(AttemptStarted(attempt))
         _spawn(self._attempt, running)
 
     def _opened(self, connection: Connection) -> None:
@@ -176,9 +178,9 @@ class QueueMode:
 
     def _cancel(self) -> None:
         self._draining = True
-        self._emit(Cancelling(len(self._running)))
         for running in self._running.values():
             running.cancellation.cancel()
+        self._emit(Cancelling(len(self._running)))
 
     def _open(self, connection: Connection) -> None:
         self._opening += 1
@@ -202,6 +204,7 @@ class QueueMode:
             self._inbox.put(partial(self._opened, connection))
 
     def _attempt(self, running: _Running) -> None:
+        self._emit(AttemptStarted(running.attempt))
         ending = execute(running.attempt, running.connection, self._emit, running.cancellation)
         if isinstance(ending, NeverStartedError):
             self._emit(NeverStarted(running.attempt, ending))

@@ -16,12 +16,18 @@ def is_interactive() -> bool:
 
 
 def ask(error: PegasusError) -> Choice:
-    """Show what is wrong and return what the user wants. No answer (end of input) restores."""
+    """Show what is wrong and return what the user wants.
+
+    No answer (the end of input, Ctrl-C) restores.
+    """
     print(f"[pegasus] {error}", file=sys.stderr)
     while True:
         print("[pegasus] (e)dit again, (k)eep it, (r)estore what was there? ", end="",
               file=sys.stderr, flush=True)  # fmt: skip
-        answer = sys.stdin.readline()
+        try:
+            answer = sys.stdin.readline()
+        except KeyboardInterrupt:
+            answer = ""
         choice = _CHOICES.get(answer.strip().lower()[:1], Choice.RESTORE if not answer else None)
         if choice is not None:
             return choice

@@ -117,7 +117,7 @@ def test_a_new_file_that_is_refused_goes_away_again(ready: Project) -> None:
 def test_an_editor_that_fails_is_said(ready: Project) -> None:
     run = ready.run("lock", "--editor", "false")
     assert run.wait() == 1
-    assert "false ended with exit status 1" in run.err
+    assert "false ended with status 1" in run.err
     assert ready.read("queue.yaml") == GOOD
 
 

@@ -38,6 +38,7 @@ print("received", interrupts.received)
         (True, [signal.SIGTERM], ["cancel"], 15),
         (True, [signal.SIGINT, signal.SIGTERM], ["drain", "cancel"], 2),
         (False, [signal.SIGINT] * 3, ["drain", "cancel", ""], 2),
+        (False, [signal.SIGTERM] * 2, ["cancel", ""], 15),
     ],
 )
 def test_each_signal_is_answered(

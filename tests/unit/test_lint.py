@@ -36,6 +36,11 @@ def test_each_command_of_each_entry_is_filled(text: str, place: str) -> None:
     assert str(caught.value).startswith(place)
 
 
+def test_each_value_is_tried_where_it_decides() -> None:
+    with pytest.raises(QueueFileError, match="gone"):
+        lint("- command: x {{#if p}}{{gone}}{{/if}}\n  p: ['', a]\n", PLAIN)
+
+
 def test_each_kind_of_node_is_tried() -> None:
     lint("- echo {{ gpu }}\n", GPU)
     with pytest.raises(QueueFileError, match="gpu"):

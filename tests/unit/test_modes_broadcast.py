@@ -140,6 +140,20 @@ def test_a_template_that_one_node_can_not_fill_starts_on_none(tmp_path: Path) ->
     bench.finish()
 
 
+def test_a_mistake_is_said_while_a_round_runs(tmp_path: Path) -> None:
+    gate = threading.Event()
+    bench = Bench(tmp_path, FakeHosts({"one": Act.blocks(gate)}), ALL)
+    bench.write("- one\n")
+    bench.start_broadcast()
+    bench.wait_for(AttemptStarted, times=3)
+    bench.write("- [\n")
+    bench.wait_for(QueueRefused)
+    bench.write("- two\n")
+    gate.set()
+    assert bench.finish().ok
+    assert bench.hosts.commands == ["one"] * 3 + ["two"] * 3
+
+
 def test_draining_ends_after_the_round(tmp_path: Path) -> None:
     gate = threading.Event()
     bench = Bench(tmp_path, FakeHosts({"one": Act.blocks(gate)}), ALL)

@@ -9,6 +9,7 @@ import pytest
 from modes import Bench, node
 from project import wait_until
 
+from pegasus.errors import StorageError
 from pegasus.events import (
     AttemptEnded,
     AttemptStarted,
@@ -23,6 +24,7 @@ from pegasus.events import (
     QueueRefused,
     Waiting,
 )
+from pegasus.files import storage
 from pegasus.files.locking import FileLock
 from pegasus.model import Ending, Node, Outcome
 from pegasus.ssh.fake import Act, FakeHosts
@@ -281,12 +283,15 @@ def test_a_file_that_is_wrong_is_said_once_and_left_alone_until_mended(
     assert len(bench.of(QueueRefused)) == len(bench.of(QueueMended)) == 1
 
 
-def test_jobs_before_the_one_that_is_wrong_are_run(tmp_path: Path) -> None:
+def test_jobs_before_the_one_that_is_wrong_are_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = Bench(tmp_path, FakeHosts(), [N0, N1])
     bench.write("")
     bench.start_queue(daemon=True)
     bench.wait_for(NodeConnected, times=2)
-    # The check before tries the first values only, so the second job shows itself late.
+    # The check before does not try all of a great many values: one shows itself late.
+    monkeypatch.setattr("pegasus.lint.MOST", 1)
     bench.write("- command: big {{#if (gt n 3)}}yes{{/if}}\n  n: [5, x]\n")
     bench.wait_for(QueueRefused)
     assert "queue.yaml:2:9: " in str(bench.of(QueueRefused)[0].error)
@@ -318,6 +323,60 @@ def test_a_job_that_never_started_is_put_back_before_the_run_ends(tmp_path: Path
     bench.finish()
     assert [job["command"] for job in bench.left[:1]] == [["job 0"]]
     assert bench.consumed == []
+
+
+def test_a_mistake_is_said_while_all_nodes_are_busy(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FakeHosts(lambda *_: Act.blocks()), [N0])
+    bench.write(numbered(1))
+    bench.start_queue()
+    bench.wait_for(AttemptStarted)
+    bench.write("- [\n")
+    bench.wait_for(QueueRefused)
+    bench.write("- mended\n")
+    bench.wait_for(QueueMended)
+    assert bench.left == ["mended"]
+    bench.mode.cancel()
+    bench.finish()
+
+
+def test_a_storage_error_pauses_the_run_and_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = [True]
+    append = storage.append
+
+    def fail(path: Path, data: bytes) -> int:
+        if full:
+            raise StorageError("no space left on device")
+        return append(path, data)
+
+    monkeypatch.setattr("pegasus.files.storage.append", fail)
+    bench = Bench(tmp_path, FakeHosts(), [N0])
+    bench.write(numbered(2))
+    bench.start_queue()
+    bench.wait_for(QueueRefused)
+    assert bench.hosts.commands == []
+    full.clear()
+    assert bench.finish().ok
+    assert bench.hosts.commands == ["job 0", "job 1"]
+
+
+def test_a_queue_that_can_not_even_be_looked_at_pauses_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    bench = Bench(tmp_path, FakeHosts({"job 0": Act.blocks(gate)}), [N0])
+    bench.write(numbered(2))
+    bench.start_queue()
+    bench.wait_for(AttemptStarted)
+    hidden = tmp_path.with_name(tmp_path.name + "-hidden")
+    tmp_path.rename(hidden)
+    bench.wait_for(QueueRefused)
+    gate.set()
+    bench.wait_for(AttemptEnded)
+    hidden.rename(tmp_path)
+    assert bench.finish().ok
+    assert bench.hosts.commands == ["job 0", "job 1"]
 
 
 def test_while_the_queue_is_locked_running_jobs_go_on_and_free_nodes_wait(

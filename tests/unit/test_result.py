@@ -10,6 +10,7 @@ from pegasus.events import (
     AttemptEnded,
     AttemptStarted,
     Event,
+    JobRequeued,
     NeverStarted,
     NodeLost,
     NodeUnreachable,
@@ -71,7 +72,7 @@ def test_the_summary_names_each_failed_command_with_node_and_reason() -> None:
     ("made", "line"),
     [
         (result(), "no command was run"),
-        (result(STARTED, REFUSED), "no command was run"),
+        (result(STARTED, REFUSED, JobRequeued(LONG.job, REFUSED.error)), "no command was run"),
         (result(WELL), "the command succeeded"),
         (result(WELL, WELL), "all 2 commands succeeded"),
     ],
@@ -86,6 +87,11 @@ def test_the_summary_names_what_was_left_running() -> None:
         "left 1 command running, for the nodes to end:",
         "  [node-1] sleep 9",
     ]
+
+
+def test_the_summary_names_a_job_that_is_neither_run_nor_queued() -> None:
+    line = "neither run nor back in the queue (consumed.yaml has it): sleep 9"
+    assert line in [*summarize(result(STARTED, REFUSED))]
 
 
 def test_the_summary_of_a_single_failure_does_not_count() -> None:

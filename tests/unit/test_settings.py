@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,16 +39,27 @@ def test_the_environment_sets_every_kind_of_setting(monkeypatch: pytest.MonkeyPa
 
 def test_a_flag_wins_over_the_file_and_a_flag_not_given_does_not() -> None:
     loaded = config({"hosts_file": "from-file.yaml", "print_period": 3, "daemon": True})
-    settings = Settings.from_config(loaded, hosts_file="flag.yaml", print_period=None, daemon=False)
+    settings = Settings.from_config(loaded, hosts_file="flag.yaml", print_period=None, daemon=None)
     assert settings.hosts_file == "flag.yaml"
     assert settings.print_period == 3
     assert settings.daemon is True
 
 
+def test_a_caller_can_switch_off_what_the_file_switches_on() -> None:
+    assert Settings.from_config(config({"daemon": True}), daemon=False).daemon is False
+
+
+def test_paths_may_be_paths_and_name_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/kim")
+    settings = Settings.from_config(config({"hosts_file": "~/h.yaml"}), queue_file=Path("q.yaml"))
+    assert (settings.hosts_file, settings.queue_file) == ("/home/kim/h.yaml", "q.yaml")
+
+
+@pytest.mark.parametrize("text", ["0", "no", "false", "off", ""])
 def test_the_environment_can_switch_off_what_the_file_switches_on(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setenv("INVOKE_PEGASUS_DAEMON", "0")
+    monkeypatch.setenv("INVOKE_PEGASUS_DAEMON", text)
     assert Settings.from_config(config({"daemon": True})).daemon is False
 
 
