@@ -189,8 +189,8 @@ class QueueFile:
         signature = storage.replace(self.path, known.data, before_rename=self._assert_unchanged)
         self._signature, self._known = signature, known
         # Other runs need not wonder whether an editor is still writing.
-        with suppress(OSError):
-            self._left.write_text(repr(signature))
+        with suppress(OSError), open(self._left, "w", opener=_private) as file:
+            file.write(repr(signature))
 
     def _is_ours(self, signature: Signature | None) -> bool:
         """Whether a run left the file like this, complete."""
@@ -202,6 +202,10 @@ class QueueFile:
     def _assert_unchanged(self) -> None:
         if self.changed_since(self._signature):
             raise _ChangedError
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _is_fresh(before: Signature | None, now: Signature | None) -> bool:

@@ -101,3 +101,8 @@ def test_jobs_are_the_same_wherever_they_stand() -> None:
 def test_an_ending_is_told_in_words(ending: Ending, words: str) -> None:
     assert str(ending) == words
     assert ending.succeeded == (words == "exit status: 0")
+
+
+def test_a_label_is_one_line_whatever_the_parameters_hold() -> None:
+    node = Node(0, Host("h", "h"), (("s", "a\nb\x1b[2J"),))
+    assert node.label == "h (s=a\\nb\\x1b[2J)"

@@ -268,20 +268,38 @@ def test_nothing_is_taken_when_the_head_is_not_what_was_expected(
     assert queue.take(1, queue.peek(1)) == [Job("other")]
 
 
-def test_a_file_that_is_being_written_in_place_is_read_when_that_is_done(
-    queue: QueueFile, path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_file_that_is_being_written_is_read_when_that_is_done(
+    queue: QueueFile, path: Path, monkeypatch: pytest.MonkeyPatch, is_new: bool
 ) -> None:
     path.write_text("- a\n- b\n")
     queue.take(1)
+    if is_new:
+        path.rename(path.with_name("backup"))  # As vim does.
     path.write_text("")  # As `>` or an editor does before it writes.
+
+    def finish(_: float) -> None:
+        path.write_text("- new\n")
+        monkeypatch.undo()
+
+    monkeypatch.setattr("pegasus.files.queuefile.SETTLING", 60)
+    monkeypatch.setattr("time.sleep", finish)
     once(monkeypatch, known, "validate", lambda: pytest.fail("it was read too early"))
-    once(
-        monkeypatch,
-        pytest.importorskip("time"),
-        "sleep",
-        lambda: (path.write_text("- new\n"), monkeypatch.undo()),
-    )
     assert queue.peek(1) == [Job("new")]
+
+
+def test_what_another_run_has_written_needs_no_waiting(
+    queue: QueueFile, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text("- a\n- b\n- c\n")
+    queue.lock.acquire("a test")
+    queue.take(1)
+    other = QueueFile(path, path.parent / "consumed.yaml")
+    other.take(1)
+    monkeypatch.setattr("pegasus.files.queuefile.SETTLING", 60)
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waits"))
+    assert queue.peek(1) == [Job("c")]
+    queue.lock.release()
 
 
 @pytest.mark.parametrize("name", ["replace", "fsync", "write"])
