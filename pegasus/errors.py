@@ -12,7 +12,7 @@
     ├── EditorError                 the editor could not be run, or its text was refused
     └── NodeError                   exit status 4 (ConnectionError)
         ├── UnreachableError        a node can't be connected to
-        └── NeverStartedError       the connection broke before the command began
+        └── NeverStartedError       the command did not begin on the node
 """
 
 from __future__ import annotations

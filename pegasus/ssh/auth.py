@@ -19,7 +19,8 @@ from paramiko.auth_strategy import (
     OnDiskPrivateKey,
 )
 
-from pegasus.ssh.config import Target
+from pegasus.model import Node
+from pegasus.ssh.config import Target, ssh_command
 
 
 class _AgentAt(AgentSSH):  # type: ignore[misc]
@@ -43,8 +44,9 @@ class _AgentAt(AgentSSH):  # type: ignore[misc]
 class Login(AuthStrategy):  # type: ignore[misc]
     """Tries "none", the agent's keys and the key files; never a password or a passphrase."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, node: Node, target: Target) -> None:
         super().__init__(ssh_config=None)
+        self._node = node
         self._target = target
         #: Remarks on keys that were not tried, for the message when nothing works.
         self._unused: list[str] = []
@@ -69,9 +71,8 @@ class Login(AuthStrategy):  # type: ignore[misc]
         parts += self._unused
         if "shut down" in str(failure.result[-1].result):
             parts.append("the server hung up, perhaps after too many keys: see IdentitiesOnly")
-        parts.append(
-            "`ssh " + self._target.name + "` must work without a password: see ssh-copy-id"
-        )
+        command = ssh_command(self._node, self._target.config_file)
+        parts.append(f"`{command}` must work without a password: see ssh-copy-id")
         return "; ".join(parts)
 
     @contextlib.contextmanager

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import getpass
 import os
-import pwd
 import re
+import shlex
 import shutil
-import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Node
+from pegasus.ssh import paths
 
 #: How long `ssh -G` may take, in seconds; `Match exec` may run programs of the user's.
 _PATIENCE = 30
 
 #: Where OpenSSH looks for keys when no IdentityFile is given.
 _DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
+
+#: Where OpenSSH looks for host keys when the configuration does not say.
+_OWN_KNOWN_HOSTS = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
+_GLOBAL_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 
 # As OpenSSH's valid_hostname() and valid_ruser(): these texts reach the user's ProxyCommand,
 # which a shell reads.
@@ -80,6 +84,15 @@ def resolve(node: Node, config_file: str | None) -> Target:
     else:
         options, keys = _ask_paramiko(node, config_file)
     return _target(node, options, keys, config_file)
+
+
+def ssh_command(node: Node, config_file: str | None) -> str:
+    """Return the command with which a user would try to get to a node."""
+    host = node.host
+    words = ["ssh"]
+    words += ["-F", config_file] if config_file is not None else []
+    words += ["-p", str(host.port)] if host.port is not None else []
+    return shlex.join([*words, f"{host.user}@{host.name}" if host.user else host.name])
 
 
 def _check(node: Node, what: str, text: str, pattern: re.Pattern[str]) -> None:
@@ -155,7 +168,7 @@ def _read_files(node: Node, config_file: str | None) -> str:
         except OSError as error:
             raise UnreachableError(node, "resolve", f"{config_file}: {error.strerror}") from error
     texts = []
-    for path in (Path(_home(), ".ssh/config"), Path("/etc/ssh/ssh_config")):
+    for path in (Path(paths.home(), ".ssh/config"), Path("/etc/ssh/ssh_config")):
         if path.is_file():
             texts.append(path.read_text(errors="surrogateescape"))
     return "\n".join(texts)
@@ -167,24 +180,25 @@ def _target(node: Node, options: _Options, keys: list[str], config_file: str | N
     user = options.get("user") or getpass.getuser()
     _check(node, "host name", hostname, _HOST_NAME)
     _check(node, "user name", user, _USER_NAME)
-    tokens = _tokens(node.host.name, hostname, port, user)
+    tokens = paths.tokens_of(node.host.name, hostname, port, user)
+    try:
+        own = paths.files(options.get("userknownhostsfile", _OWN_KNOWN_HOSTS), tokens)
+        everyone_s = paths.files(options.get("globalknownhostsfile", _GLOBAL_KNOWN_HOSTS), tokens)
+    except paths.UnclearPathError as error:
+        raise UnreachableError(node, "resolve", str(error)) from error
     return Target(
         name=node.host.name,
         hostname=hostname,
         port=int(port),
         user=user,
-        identity_files=tuple(_path(key, tokens) for key in keys if key != "none"),
+        identity_files=tuple(paths.path(key, tokens) for key in keys if key != "none"),
         identities_only=options.get("identitiesonly") == "yes",
         agent=_agent(options.get("identityagent"), tokens),
         proxy_jump=_unless_none(options.get("proxyjump")),
         proxy_command=_command(options.get("proxycommand"), tokens),
         host_key_alias=options.get("hostkeyalias"),
-        known_hosts=_files(
-            options.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2"), tokens
-        ),
-        global_known_hosts=_files(
-            options.get("globalknownhostsfile", "/etc/ssh/ssh_known_hosts"), tokens
-        ),
+        known_hosts=own,
+        global_known_hosts=everyone_s,
         hash_known_hosts=options.get("hashknownhosts") == "yes",
         strict=_strictness(options.get("stricthostkeychecking", "ask")),
         connect_timeout=_seconds(options.get("connecttimeout")),
@@ -207,7 +221,7 @@ def _unless_none(value: str | None) -> str | None:
 
 def _command(value: str | None, tokens: dict[str, str]) -> str | None:
     known = _unless_none(value)
-    return None if known is None else _expand(known, tokens)
+    return None if known is None else paths.expand(known, tokens)
 
 
 def _agent(value: str | None, tokens: dict[str, str]) -> str | None:
@@ -216,43 +230,4 @@ def _agent(value: str | None, tokens: dict[str, str]) -> str | None:
         return None
     if value.startswith("$"):
         return os.environ.get(value.strip("${}"), "none")
-    return value if value == "none" else _path(value, tokens)
-
-
-def _files(value: str, tokens: dict[str, str]) -> tuple[str, ...]:
-    return tuple(_path(name, tokens) for name in value.split() if name not in ("none", "/dev/null"))
-
-
-def _path(value: str, tokens: dict[str, str]) -> str:
-    path = os.path.expandvars(_expand(value, tokens))
-    return tokens["d"] + path[1:] if path == "~" or path.startswith("~/") else path
-
-
-def _home() -> str:
-    """Return the home that OpenSSH takes: the user database's, whatever $HOME says."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:
-        return os.path.expanduser("~")
-
-
-def _tokens(name: str, hostname: str, port: str, user: str) -> dict[str, str]:
-    """Return what OpenSSH puts in place of %-tokens (ssh_config(5), TOKENS)."""
-    here = socket.gethostname()
-    return {
-        "%": "%",
-        "h": hostname,
-        "k": name,
-        "n": name,
-        "p": port,
-        "r": user,
-        "d": _home(),
-        "i": str(os.getuid()),
-        "l": here,
-        "L": here.split(".")[0],
-        "u": getpass.getuser(),
-    }
-
-
-def _expand(value: str, tokens: dict[str, str]) -> str:
-    return re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), value)
+    return value if value == "none" else paths.path(value, tokens)

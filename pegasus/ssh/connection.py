@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import fabric
@@ -11,11 +12,12 @@ from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.model import Ending, Node, Outcome
 from pegasus.ssh import runner
 from pegasus.ssh.base import Cancellation, OnOutput
-from pegasus.ssh.config import resolve
+from pegasus.ssh.config import resolve, ssh_command
 from pegasus.ssh.dial import Line, first_hop
 from pegasus.ssh.endings import refuse
-from pegasus.ssh.gate import DroppedError, Gate
+from pegasus.ssh.gate import DroppedError, Gate, GivenUpError
 from pegasus.ssh.handshake import Handshake
+from pegasus.ssh.stream import NotBegunError
 
 _DISCONNECTED = "disconnected while the command ran"
 
@@ -48,7 +50,7 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         )
         # Attributes of a Context become configuration unless they are set like this.
         self._set(node=node, _gate=gate, _config_file=ssh_config, _grace=kill_grace)
-        self._set(_line=None, _closing=False)
+        self._set(_line=None, _closing=threading.Event())
 
     def derive_shorthand(self, host_string: str) -> dict[str, Any]:
         """Take a host's name as it is: it was read from hosts.yaml in parts."""
@@ -68,13 +70,16 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         """
         if self.is_connected:
             return
-        self._set(_closing=False)
+        self._closing.clear()
         target = resolve(self.node, self._config_file)
         self._set(host=target.hostname, port=target.port, user=target.user)
-        handshake = Handshake(self.node, target, self._take_line)
+        handshake = Handshake(self.node, target, self._take_line, self._closing)
         try:
-            client = self._gate.connect(first_hop(target), handshake.make)
-        except DroppedError as error:
+            client = self._gate.connect(first_hop(target), handshake.make, self._closing)
+        except (DroppedError, GivenUpError, UnreachableError) as error:
+            self._check_closing()  # that would be why
+            if isinstance(error, UnreachableError):
+                raise
             raise UnreachableError(self.node, "connect", str(error)) from error
         self._set(client=client, transport=client.get_transport())
         self._check_closing()
@@ -95,13 +100,15 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
                 return self._attempt_once(command, on_output, cancellation)
             except runner.NotStartedError as error:
                 self._hang_up()
-                if is_last or self._closing:
+                if is_last or self._closing.is_set():
                     raise NeverStartedError(self.node, "session", str(error)) from error
+            except NotBegunError as error:
+                raise NeverStartedError(self.node, "session", self._advise(error)) from error
         return Ending(cancellation.outcome or Outcome.CANCELLED)
 
     def close(self) -> None:
         """Disconnect. What still runs on the node loses its leash, and is ended there."""
-        self._set(_closing=True)
+        self._closing.set()
         self._hang_up()
 
     def _attempt_once(
@@ -113,9 +120,16 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
             raise NeverStartedError(self.node, error.step, error.problem) from error
         result = self.run(command, **runner.options(on_output, cancellation, self._grace))
         ending: Ending = result.ending
-        if ending.outcome is Outcome.LOST and self._closing:
+        if ending.outcome is Outcome.LOST and self._closing.is_set():
             return Ending(Outcome.CANCELLED, detail=_DISCONNECTED)
         return ending
+
+    def _advise(self, error: NotBegunError) -> str:
+        command = ssh_command(self.node, self._config_file)
+        return (
+            f"the login shell, a startup file of it or a ForceCommand ran something else than "
+            f"the command: {error}; `{command} echo ok` must say ok"
+        )
 
     def _take_line(self, line: Line) -> None:
         """Remember the line that is being connected, so that `close` can end that too."""
@@ -125,7 +139,7 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         self._check_closing()
 
     def _check_closing(self) -> None:
-        if self._closing:
+        if self._closing.is_set():
             self._hang_up()
             raise UnreachableError(self.node, "connect", "disconnected while connecting")
 

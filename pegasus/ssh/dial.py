@@ -8,20 +8,28 @@ run in a session of their own, where a Ctrl-C in the terminal does not reach the
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import shlex
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
+import time
 from typing import IO
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Node
 from pegasus.ssh.config import Target
+from pegasus.ssh.gate import GivenUpError
 from pegasus.ssh.jump import jump_command
 
 #: How long a TCP connection may take when the configuration does not say, in seconds.
 CONNECT_TIMEOUT = 30.0
+
+#: How often it is looked whether the connection is still wanted, in milliseconds.
+_GLANCE = 200
 
 
 class Line:
@@ -47,6 +55,13 @@ class Line:
         """Return what the program wrote on standard error, or "" where there is none."""
         return self._proxy.complaint() if self._proxy is not None else ""
 
+    def exit_status(self) -> int | None:
+        """Return the exit status of the program, None where there is none or it still runs.
+
+        It is negative for a death by signal.
+        """
+        return self._proxy.exit_status() if self._proxy is not None else None
+
 
 class _Proxy:
     def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
@@ -62,11 +77,18 @@ class _Proxy:
             self._process.wait()
         self._errors.close()
 
-    def complaint(self) -> str:
+    def exit_status(self) -> int | None:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)  # it says why it ends before it ends
-        self._errors.seek(0)
-        text = self._errors.read(4096).decode(errors="replace")
+            return self._process.wait(1)
+        return None
+
+    def complaint(self) -> str:
+        self.exit_status()  # it says why it ends before it ends
+        try:
+            self._errors.seek(0)
+            text = self._errors.read(4096).decode(errors="replace")
+        except ValueError:  # the line was closed by another thread
+            return ""
         return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
@@ -77,25 +99,26 @@ def first_hop(target: Target) -> str:
     return target.proxy_command or f"[{target.hostname}]:{target.port}"
 
 
-def dial(node: Node, target: Target) -> Line:
+def dial(node: Node, target: Target, closing: threading.Event) -> Line:
     """Connect to a target's sshd.
 
     Raises:
         UnreachableError: (steps: resolve, connect).
+        GivenUpError: `closing` was set meanwhile.
     """
     if target.proxy_jump is not None:
         return _start(node, jump_command(node, target))
     if target.proxy_command is not None:
         shell = shutil.which("sh") or "/bin/sh"
         return _start(node, [shell, "-c", f"exec {target.proxy_command}"])
-    return Line(_connect(node, target))
+    return Line(_connect(node, target, closing))
 
 
-def _connect(node: Node, target: Target) -> socket.socket:
+def _connect(node: Node, target: Target, closing: threading.Event) -> socket.socket:
     timeout = target.connect_timeout or CONNECT_TIMEOUT
     where = f"{target.hostname} port {target.port}"
     try:
-        return socket.create_connection((target.hostname, target.port), timeout)
+        return _connect_to_any((target.hostname, target.port), timeout, closing)
     except (socket.gaierror, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
         problem = f"{target.hostname!r} is not found ({reason}); is it written right in hosts.yaml?"
@@ -107,6 +130,45 @@ def _connect(node: Node, target: Target) -> socket.socket:
         reason = error.strerror or str(error)
         problem = f"{where}: {reason}; is the host up, and sshd running there?"
         raise UnreachableError(node, "connect", problem) from error
+
+
+def _connect_to_any(
+    address: tuple[str, int], timeout: float, closing: threading.Event
+) -> socket.socket:
+    """As `socket.create_connection`, but not without `closing` being looked at."""
+    failure = OSError("the name has no address")
+    for family, kind, protocol, _, place in socket.getaddrinfo(*address, 0, socket.SOCK_STREAM):
+        try:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                _await_connection(sock, place, timeout, closing)
+            except BaseException:
+                sock.close()
+                raise
+            return sock
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _await_connection(
+    sock: socket.socket, place: object, timeout: float, closing: threading.Event
+) -> None:
+    sock.setblocking(False)
+    deadline = time.monotonic() + timeout
+    with contextlib.suppress(BlockingIOError):
+        sock.connect(place)  # type: ignore[arg-type]
+    ready = select.poll()
+    ready.register(sock, select.POLLOUT)
+    while not ready.poll(_GLANCE):
+        if closing.is_set():
+            raise GivenUpError
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+    sock.setblocking(True)
 
 
 def _start(node: Node, command: list[str]) -> Line:

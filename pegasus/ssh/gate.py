@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -24,9 +23,16 @@ ALL = 64
 TRIES = 6
 _PAUSE = 0.2
 
+#: How often who waits for a place looks whether it still wants one, in seconds.
+_GLANCE = 0.2
+
 
 class DroppedError(Exception):
     """The server ended the connection before it was usable: another try may do better."""
+
+
+class GivenUpError(Exception):
+    """Nobody wants the connection any more."""
 
 
 class Gate:
@@ -40,25 +46,46 @@ class Gate:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def enter(self, address: str) -> Iterator[None]:
-        """Wait for a place among those who connect to `address`."""
+    def enter(self, address: str, closing: threading.Event) -> Iterator[None]:
+        """Wait for a place among those who connect to `address`, or for `closing`.
+
+        Raises:
+            GivenUpError: `closing` was set.
+        """
         with self._lock:
             places = self._each[address]
         # The address's place first: who waits for it must not keep others from connecting.
-        with places, self._all:
+        with _place(places, closing), _place(self._all, closing):
             yield
 
-    def connect(self, address: str, handshake: Callable[[], T]) -> T:
+    def connect(self, address: str, handshake: Callable[[], T], closing: threading.Event) -> T:
         """Call `handshake` in a place of its own, and again when it was dropped.
+
+        Parameters:
+            closing: when it is set, no place and no further try is waited for.
 
         Raises:
             DroppedError: every try was dropped.
+            GivenUpError: `closing` was set.
         """
         for number in range(TRIES - 1):
             try:
-                with self.enter(address):
+                with self.enter(address, closing):
                     return handshake()
             except DroppedError:
-                time.sleep(_PAUSE * 2**number * random.uniform(0.5, 1.5))  # noqa: S311
-        with self.enter(address):
+                closing.wait(_PAUSE * 2**number * random.uniform(0.5, 1.5))  # noqa: S311
+        with self.enter(address, closing):
             return handshake()
+
+
+@contextlib.contextmanager
+def _place(places: threading.Semaphore, closing: threading.Event) -> Iterator[None]:
+    while not places.acquire(timeout=_GLANCE):
+        if closing.is_set():
+            raise GivenUpError
+    try:
+        if closing.is_set():
+            raise GivenUpError
+        yield
+    finally:
+        places.release()

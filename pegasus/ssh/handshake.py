@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,15 +33,23 @@ _NO_WAY = "stdio forwarding failed"
 class Handshake:
     """Makes clients for one target; each try has a line of its own."""
 
-    def __init__(self, node: Node, target: Target, on_line: Callable[[Line], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        target: Target,
+        on_line: Callable[[Line], None],
+        closing: threading.Event,
+    ) -> None:
         """Prepare.
 
         Parameters:
             on_line: is given every line as soon as it is there.
+            closing: when it is set, no connection is waited for.
         """
         self._node = node
         self._target = target
         self._on_line = on_line
+        self._closing = closing
         self._timeout = target.connect_timeout or CONNECT_TIMEOUT
 
     def make(self) -> SSHClient:
@@ -49,17 +58,20 @@ class Handshake:
         Raises:
             UnreachableError: with the step that failed.
             DroppedError: the server hung up before the login; it may have too much to do.
+            GivenUpError: `closing` was set.
         """
-        line = dial(self._node, self._target)
+        line = dial(self._node, self._target, self._closing)
         self._on_line(line)
         client = SSHClient()
-        login = Login(self._target)
+        login = Login(self._node, self._target)
         start = time.monotonic()
         try:
             self._connect(client, line, login)
         except BaseException as error:
+            is_answered = _is_answered(client)
             client.close()
             explained = self._explain(error, login, line, time.monotonic() - start)
+            explained = explained if is_answered else self._blame_proxy(explained, line)
             line.close()
             if explained is error:
                 raise
@@ -125,9 +137,27 @@ class Handshake:
         via = self._target.proxy_jump or "ProxyCommand"
         return self._failure(step, f"on the way, by {via}: {complaint}")
 
+    def _blame_proxy(self, error: BaseException, line: Line) -> BaseException:
+        """Return the error for a ProxyCommand that failed without a word, else `error`."""
+        command = self._target.proxy_command
+        if command is None or not isinstance(error, DroppedError) or line.complaint():
+            return error
+        status = line.exit_status()
+        if not status:
+            return error
+        how = f"with status {status}" if status > 0 else f"by signal {-status}"
+        problem = f"ProxyCommand `{command}` ended {how} before an sshd had answered"
+        return self._failure("connect", problem)
+
     def _failure(self, step: str, problem: str) -> UnreachableError:
         return UnreachableError(self._node, step, problem)
 
 
 def _is_turned_away(complaint: str) -> bool:
     return _NO_WAY not in complaint and any(sign in complaint for sign in _TURNED_AWAY)
+
+
+def _is_answered(client: SSHClient) -> bool:
+    """Return whether an sshd has said what it is."""
+    transport = client.get_transport()
+    return transport is not None and bool(transport.remote_version)

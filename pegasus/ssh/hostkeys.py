@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
 import shutil
 import subprocess
 import threading
@@ -109,7 +110,7 @@ class HostKeyCheck(MissingHostKeyPolicy):  # type: ignore[misc]
         return (
             f"the host key of {self._name} has changed: {line.place} has another one. "
             f"Someone may be listening in; or the host was set up anew: then remove the line "
-            f"(ssh-keygen -f {line.file} -R '{self._name}')"
+            f"(ssh-keygen -f {shlex.quote(line.file)} -R '{self._name}')"
         )
 
     def _is_known_without_port(self, key: PKey) -> bool:

@@ -20,7 +20,7 @@ from pegasus.ssh import watchdog
 from pegasus.ssh.base import Cancellation, OnOutput
 from pegasus.ssh.endings import exit_ending, refuse
 from pegasus.ssh.runner import OPTIONS, NotStartedError, StreamingRunner, options
-from pegasus.ssh.stream import CHUNK
+from pegasus.ssh.stream import CHUNK, NotBegunError
 
 
 class LocalProcess:
@@ -176,6 +176,11 @@ class LocalConnection:
             )
         except NotStartedError as error:
             raise NeverStartedError(self.node, "session", str(error)) from error
+        except NotBegunError as error:
+            if self._closing:
+                return Ending(Outcome.CANCELLED, detail="disconnected before the command began")
+            problem = f"sh did not run the command: {error}; `sh -c true` must work here"
+            raise NeverStartedError(self.node, "session", problem) from error
         finally:
             self._process = None
         if self._closing and cancellation.outcome is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fabric.runners import Remote
 from invoke.runners import Result, Runner
-from paramiko import SSHException
+from paramiko import ChannelException, SSHException
 
 from pegasus.model import Ending
 from pegasus.ssh import watchdog
@@ -84,9 +84,21 @@ class RemoteRunner(StreamingRunner, Remote):  # type: ignore[misc]
             self.channel = self.context.create_session()
             self.running = RemoteProcess(self.channel)
             self.channel.exec_command(watchdog.exec_request(self.opts["grace"]))
-            self.channel.sendall(watchdog.leash(command))
+            self._tell(command)
+        except ChannelException as error:
+            raise NotStartedError(
+                f"the server refuses a session ({error.text}); see MaxSessions in its sshd_config"
+            ) from error
         except (SSHException, OSError, EOFError) as error:
             raise NotStartedError(str(error) or "the connection was lost") from error
+
+    def _tell(self, command: str) -> None:
+        try:
+            self.channel.sendall(watchdog.leash(command))
+        except OSError:
+            # Something else than the watchdog ran and has ended; how it did is still to come.
+            if not self.running.ended or not self.channel.get_transport().is_active():
+                raise
 
     def stop(self) -> None:
         """Close the channel. Fabric's own would also reset a handler of the program's."""

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from pegasus.events import Stream
-from pegasus.model import Ending
+from pegasus.model import Ending, Outcome
 from pegasus.ssh.base import Cancellation, OnOutput
+from pegasus.ssh.watchdog import MARKER
 
 #: How much is read at once, in bytes.
 CHUNK = 32768
@@ -20,15 +21,29 @@ CHUNK = 32768
 #: A child left in the background may hold the output open for ever. Once the command itself
 #: has ended, what is still in the pipes is read until nothing comes for this long (seconds), …
 QUIET = 1.0
-#: … but no longer than this (seconds), in case the child goes on writing, …
+#: … but no longer than this (seconds), in case the child goes on writing; only the time in which
+#: there was nothing to read counts, and what comes over a slow line earns more of it …
 LINGER = 10.0
-#: … and no more than this (bytes): twice what an SSH channel can hold in flight.
-REMAINDER = 4 * 1024 * 1024
+#: … at this rate (bytes a second), …
+SLOW = 64 * 1024
+#: … and no more than this (bytes): beyond what a command can have written before its end. An SSH
+#: channel holds 2 MiB, and each of two pipes 1 MiB at most.
+REMAINDER = 8 * 1024 * 1024
 
 #: How long after the grace a cancelled command may take to be reported as ended, in seconds.
 CONFIRMATION = 5.0
 
+#: How long after its session was made a command may take to begin, in seconds.
+BEGINNING = 60.0
+
+#: How much is kept of what something else has said in place of the command, in bytes.
+_HEARD = 200
+
 _UNCONFIRMED = "the host has not confirmed that the command ended"
+
+
+class NotBegunError(Exception):
+    """The session ran something else than the command; the message says what is known of it."""
 
 
 class Process(Protocol):
@@ -71,10 +86,8 @@ class Delivery:
     def __init__(self, on_output: OnOutput) -> None:
         self._on_output = on_output
         self._error: Exception | None = None
-        self.count = 0
 
     def __call__(self, stream: Stream, data: bytes) -> None:
-        self.count += len(data)
         try:
             self._on_output(stream, data)
         except Exception as error:  # whatever the listener does wrong
@@ -86,22 +99,53 @@ class Delivery:
             raise self._error
 
 
+class _Opening:
+    """Takes what comes before the command's own output off it, up to the watchdog's marker."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._held = b""
+        self._heard = b""
+
+    def strip(self, stream: Stream, data: bytes) -> bytes:
+        """Return the part of `data` that is to be handed on.
+
+        Standard error is not held back: what it brings may be the command's already.
+        """
+        if self.is_over:
+            return data
+        self._heard += data[: _HEARD - len(self._heard)]
+        if stream is Stream.STDERR:
+            return data
+        before, marker, after = (self._held + data).partition(MARKER)
+        self.is_over = bool(marker)
+        self._held = before[1 - len(MARKER) :]  # the marker may come in pieces
+        return after
+
+    @property
+    def heard(self) -> str:
+        """How the output began, in one line; perhaps it tells what is wrong."""
+        return " ".join(self._heard.decode(errors="replace").split())
+
+
 class _Settling:
     """Decides how long to read on after the end."""
 
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
-        self._start = self._last = time.monotonic()
-        self._first_count = self._count = delivery.count
+    def __init__(self) -> None:
+        self._waited = self._silence = 0.0
+        self._received = 0
 
-    def remaining(self) -> float:
+    def note(self, waited: float, received: int) -> None:
+        """Take account of a turn: the seconds it has waited, and the bytes that came."""
+        self._waited += waited
+        self._silence = 0.0 if received else self._silence + waited
+        self._received += received
+
+    def remaining(self, quiet: float) -> float:
         """Return for how many seconds more to wait for output; 0 or less when it is enough."""
-        now, count = time.monotonic(), self._delivery.count
-        if count != self._count:
-            self._count, self._last = count, now
-        if count - self._first_count > REMAINDER:
+        if self._received > REMAINDER:
             return 0.0
-        return min(self._last + QUIET, self._start + LINGER) - now
+        return min(quiet - self._silence, LINGER + self._received / SLOW - self._waited)
 
 
 class Follower:
@@ -113,7 +157,9 @@ class Follower:
         self._process = process
         self._delivery = Delivery(on_output)
         self._cancellation = cancellation
+        self._opening = _Opening()
         self._patience = grace + CONFIRMATION
+        self._begin_by = time.monotonic() + BEGINNING
         self._deadline: float | None = None
         self._settling: _Settling | None = None
 
@@ -121,31 +167,53 @@ class Follower:
         """Return how the process ended, when its output is read.
 
         Raises:
+            NotBegunError: the process ended and was not the command, or the command did not
+                begin in time and was ended.
             Exception: what on_output raised first, after the process has ended.
         """
         self._cancellation.on_cancel(self._process.wake)
-        timeout: float | None = None
+        timeout: float | None = BEGINNING
         while timeout is None or timeout > 0:
+            before = time.monotonic()
             self._process.wait(timeout)
-            timeout = self._turn()
+            timeout = self._turn(time.monotonic() - before)
+        ending = self._ending()
         self._delivery.raise_error()
-        return self._ending()
+        return ending
 
-    def _turn(self) -> float | None:
+    def _turn(self, waited: float) -> float | None:
         """Read what is there; return how long to wait now, None for ever, 0 to stop."""
         ended = self._process.ended  # looked at before reading: what came before it is read
-        for stream, data in self._process.read():
-            self._delivery(stream, data)
+        received = self._read()
         if ended:
-            return self._settle()
-        if self._cancellation.outcome is None:
-            return None
-        return self._cancel()
+            return self._settle(waited, received)
+        if self._cancellation.outcome is not None or self._deadline is not None:
+            return self._cancel()
+        return None if self._opening.is_over else self._await_beginning()
 
-    def _settle(self) -> float:
+    def _read(self) -> int:
+        """Hand on what is there; return how many bytes that was."""
+        received = 0
+        for stream, data in self._process.read():
+            received += len(data)
+            own = self._opening.strip(stream, data)
+            if own:
+                self._delivery(stream, own)
+        return received
+
+    def _settle(self, waited: float, received: int) -> float:
         if self._settling is None:
-            self._settling = _Settling(self._delivery)
-        return 0.0 if self._process.drained else self._settling.remaining()
+            self._settling = _Settling()
+            waited = received = 0  # that was before the end
+        self._settling.note(waited, received)
+        if self._process.drained:
+            return 0.0
+        # Whether it has begun is not decided by a line that falters.
+        return self._settling.remaining(QUIET if self._opening.is_over else LINGER)
+
+    def _await_beginning(self) -> float:
+        remaining = self._begin_by - time.monotonic()
+        return remaining if remaining > 0 else self._cancel()
 
     def _cancel(self) -> float:
         if self._deadline is None:
@@ -155,6 +223,23 @@ class Follower:
 
     def _ending(self) -> Ending:
         outcome = self._cancellation.outcome
-        if self._deadline is None or outcome is None:
-            return self._process.ending()
-        return Ending(outcome, detail="" if self._process.ended else _UNCONFIRMED)
+        if self._deadline is not None and outcome is not None:
+            return Ending(outcome, detail="" if self._process.ended else _UNCONFIRMED)
+        if not self._opening.is_over:
+            return self._explain_no_beginning()
+        if self._deadline is not None:
+            return Ending(Outcome.LOST, detail=f"it began after {BEGINNING:g} s, and was ended")
+        return self._process.ending()
+
+    def _explain_no_beginning(self) -> Ending:
+        """Raise, or return the ending where the connection was lost: it may have begun."""
+        how = f"nothing began within {BEGINNING:g} s"
+        if self._deadline is None:
+            ending = self._process.ending()
+            if ending.outcome is Outcome.LOST:
+                return ending
+            how = f"it ended with status {ending.exit_status}"
+            if ending.exit_status is None:
+                how = f"it ended by signal {ending.exit_signal}"
+        heard = self._opening.heard
+        raise NotBegunError(how + (f" and said {heard!r}" if heard else ""))

@@ -12,6 +12,9 @@ Why it is as it is:
   argument are limited to 128 kB, and quoting would make a job several times longer. What stands
   in the command line is constant and has none of the characters (single quote, backslash,
   newline, exclamation mark before a word) that csh or fish read differently in single quotes.
+- The job's output begins with `MARKER`. Without it, what ended was something else: a login shell
+  that runs nothing, a startup file that exits, a ForceCommand. What comes before it is theirs.
+  The text must not contain it whole, in case something shows the text instead of running it.
 - `TEXT` stays the job's parent. So the job has no child that it does not know of, nothing is
   orphaned when it ends, and hosts whose process 1 reaps nothing gather no zombies. The price:
   sh reports a death by signal n as 128+n, so that a job's own `exit 143` reads as TERM.
@@ -73,7 +76,11 @@ _pegasus_others() {
  done;
  return 1;
 };
-( exec 2>&4 3<&- 4>&-; exec sh -c -- "${_pegasus_job%_}" );
+(
+ printf "%s: %s" "<pegasus" "started>" || exit 255;
+ exec 2>&4 3<&- 4>&-;
+ exec sh -c -- "${_pegasus_job%_}"
+);
 _pegasus_status=$?;
 case $_pegasus_told in yes)
  IFS= read -r _pegasus_line </proc/$$/stat || exit $_pegasus_status;
@@ -86,6 +93,9 @@ kill -s KILL $_pegasus_watcher;
 wait $_pegasus_watcher;
 exit $_pegasus_status
 """
+
+#: What the watchdog writes on standard output right before it runs the job.
+MARKER = b"<pegasus: started>"
 
 #: The watchdog. Its arguments are the grace in seconds, and the same rounded up.
 TEXT = " ".join(line.strip() for line in _LINES.strip().splitlines())

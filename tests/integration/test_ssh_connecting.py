@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -96,6 +97,25 @@ def test_a_changed_key_is_refused_with_file_and_line(make_sshd: MakeSshd) -> Non
     assert f"{server.known_hosts}:2" in error.problem
     assert "changed" in error.problem
     assert server.known_hosts.read_bytes() == before
+
+
+def test_a_known_hosts_file_with_blanks_in_its_path_is_the_one_that_is_used(
+    make_sshd: MakeSshd, tmp_path: Path
+) -> None:
+    server = make_sshd()
+    (tmp_path / "sp ace").mkdir()
+    known = tmp_path / "sp ace" / "known hosts"
+    config = configure(server, tmp_path, f'UserKnownHostsFile "{known}"')
+    open_and_close(config)
+    assert known.read_text() == f"[127.0.0.1]:{server.port} {server.host_key}\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config", "sp ace"]
+    server.replace_host_key()
+    server.restart()
+    error = failure(config)
+    assert error.step == "host key"
+    assert f"{known}:1" in error.problem
+    assert f"ssh-keygen -f '{known}' -R" in error.problem
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config", "sp ace"]
 
 
 def test_a_key_of_another_type_than_the_known_one_is_a_changed_key(make_sshd: MakeSshd) -> None:
@@ -275,6 +295,22 @@ def test_a_proxy_that_ends_is_noticed_and_says_why(sshd: Sshd, tmp_path: Path) -
     assert time.monotonic() - before < 10
 
 
+@pytest.mark.parametrize(
+    ("command", "how"), [("false", "with status 1"), ("sh -c 'kill -9 $$'", "by signal 9")]
+)
+def test_a_proxy_that_ends_without_a_word_is_named_at_once(
+    sshd: Sshd, tmp_path: Path, command: str, how: str
+) -> None:
+    tried = tmp_path / "tried"
+    program = tmp_path / "proxy"
+    program.write_text(f"#!/bin/sh\necho >>{tried}\nexec {command}\n")
+    program.chmod(0o700)
+    error = failure(configure(sshd, tmp_path, "Host node-1", f"ProxyCommand {program} %h"))
+    assert error.step == "connect"
+    assert f"ProxyCommand `{program} 127.0.0.1` ended {how}" in error.problem
+    assert tried.read_text() == "\n"
+
+
 def test_proxies_are_gone_when_the_connection_is_closed(sshd: Sshd, tmp_path: Path) -> None:
     config = configure(sshd, tmp_path, "Host node-1", "ProxyJump node-2")
     connection = connector(ssh_config=config)(node("node-1"))
@@ -354,6 +390,9 @@ def test_a_server_that_lets_none_of_our_keys_in(sshd: Sshd, tmp_path: Path) -> N
     assert error.step == "auth"
     assert f"tried {tmp_path}/stranger" in error.problem
     assert f"{locked} has a passphrase" in error.problem
+    assert f"`ssh -F {path} node-1` must work" in error.problem
+    error = failure(str(path), "127.0.0.1", user=sshd.user, port=sshd.port)
+    assert f"`ssh -F {path} -p {sshd.port} {sshd.user}@127.0.0.1` must work" in error.problem
 
 
 def test_a_configuration_that_is_not_there_or_wrong(sshd: Sshd, tmp_path: Path) -> None:
@@ -380,25 +419,70 @@ def test_errors_leave_neither_threads_nor_descriptors(
     assert capfd.readouterr().err == ""  # nothing of Paramiko's log
 
 
-def test_closing_while_it_connects_ends_the_try(
-    sshd: Sshd, tmp_path: Path, silent_port: int
-) -> None:
-    connection: Connection = connector(ssh_config=sshd.ssh_config)(
-        node("127.0.0.1", port=silent_port)
+@pytest.fixture
+def full_port() -> Iterator[int]:
+    """A port whose queue is full: the system answers no further connection."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                stack.enter_context(socket.create_connection(server.getsockname(), 0.3))
+        yield server.getsockname()[1]
+
+
+def close_while_connecting(
+    config: str, names: list[str], **parts: object
+) -> tuple[list[BaseException], float]:
+    """Open connections, close them from here; return the errors and how long that took."""
+    connect = connector(ssh_config=config)
+    group = BroadcastGroup.of(
+        connect(node(name, index, **parts)) for index, name in enumerate(names)
     )
-    errors: list[UnreachableError] = []
+    errors: list[BaseException] = []
+    begin = threading.Barrier(len(names) + 1)
 
-    def connect() -> None:
-        try:
-            connection.open()
-        except UnreachableError as error:
-            errors.append(error)
+    def open_one(connection: Connection) -> None:
+        begin.wait(20)
+        connection.open()
 
-    thread = threading.Thread(target=connect)
+    def open_all() -> None:
+        errors.extend(group.each(open_one).errors.values())
+
+    thread = threading.Thread(target=open_all)
     thread.start()
-    time.sleep(0.2)
+    begin.wait(20)
+    time.sleep(0.5)  # the waits come when the configuration has been read
+    assert thread.is_alive()
     before = time.monotonic()
-    connection.close()
-    thread.join(20)
-    assert len(errors) == 1
-    assert time.monotonic() - before < 15
+    group.close()
+    thread.join(60)
+    return errors, time.monotonic() - before
+
+
+@pytest.mark.parametrize("kind", ["silent", "full"])
+def test_closing_ends_all_that_connect_or_wait_for_it(
+    sshd: Sshd, request: pytest.FixtureRequest, kind: str
+) -> None:
+    port = request.getfixturevalue(f"{kind}_port")
+    errors, seconds = close_while_connecting(sshd.ssh_config, ["127.0.0.1"] * 16, port=port)
+    assert len(errors) == 16
+    assert {type(error) for error in errors} == {UnreachableError}
+    assert all("disconnected while connecting" in str(error) for error in errors)
+    assert seconds < 5  # far below the 30 s that a connection may take
+
+
+def test_closing_ends_those_whose_proxy_is_silent(sshd: Sshd, tmp_path: Path) -> None:
+    config = configure(sshd, tmp_path, "Host node-1", "ProxyCommand sleep 60")
+    errors, seconds = close_while_connecting(config, ["node-1"] * 3)
+    assert [type(error) for error in errors] == [UnreachableError] * 3
+    assert all("disconnected while connecting" in str(error) for error in errors)
+    assert seconds < 5
+
+
+def test_a_host_whose_port_never_answers(sshd: Sshd, tmp_path: Path, full_port: int) -> None:
+    config = configure(sshd, tmp_path, "ConnectTimeout 1")
+    error = failure(config, "127.0.0.1", port=full_port)
+    assert error.step == "connect"
+    assert "does not answer within 1 s" in error.problem

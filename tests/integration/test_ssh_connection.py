@@ -18,6 +18,7 @@ from sshd import Sshd
 from pegasus.errors import NeverStartedError
 from pegasus.events import Stream
 from pegasus.model import Ending, Host, Node, Outcome
+from pegasus.ssh import stream
 from pegasus.ssh.base import Cancellation, Connection
 from pegasus.ssh.connect import connector
 from pegasus.ssh.group import BroadcastGroup
@@ -290,8 +291,108 @@ def test_a_server_that_gives_no_session_means_never_started(
     with pytest.raises(NeverStartedError) as caught:
         run(connection, f"touch {tmp_path}/ran")
     assert caught.value.step == "session"
+    expected = "the server refuses a session (Connect failed); see MaxSessions in its sshd_config"
+    assert caught.value.problem == expected
     assert not (tmp_path / "ran").exists()
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("program", "how"),
+    [
+        ("/bin/true", "status 0"),
+        ("/bin/false", "status 1"),
+        ("echo Not available.; exit 1", "status 1 and said 'Not available.'"),
+        ("echo Go away. >&2; exit 1", "status 1 and said 'Go away.'"),
+        ('printf %s "$SSH_ORIGINAL_COMMAND"', "status 0"),
+        ("cat", "no answer"),
+        ("kill -KILL $$", "signal KILL"),
+    ],
+)
+def test_what_runs_something_else_has_never_started_the_command(
+    make_sshd: Callable[..., Sshd],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    program: str,
+    how: str,
+) -> None:
+    monkeypatch.setattr(stream, "BEGINNING", 1.0 if program == "cat" else 60.0)
+    server = make_sshd(f"ForceCommand {program}")
+    connection = connector(ssh_config=server.ssh_config, kill_grace=1)(node("node-1"))
+    connection.open()
+    for _ in range(3):
+        with pytest.raises(NeverStartedError) as caught:
+            run(connection, f"touch {tmp_path}/ran")
+        assert caught.value.step == "session"
+        assert "ForceCommand" in caught.value.problem
+        assert f"`ssh -F {server.ssh_config} node-1 echo ok`" in caught.value.problem
+        if program != "cat":
+            assert how in caught.value.problem
+    assert server.log.read_text().count("Accepted publickey") == 1  # nothing to connect anew for
+    assert not (tmp_path / "ran").exists()
+    connection.close()
+
+
+def test_it_makes_no_difference_when_that_ends_before_it_was_told(
+    make_sshd: Callable[..., Sshd],
+) -> None:
+    server = make_sshd("ForceCommand /bin/true")
+    connection = connector(ssh_config=server.ssh_config)(node("node-1"))
+    connection.open()
+    with pytest.raises(NeverStartedError, match="status 0"):
+        run(connection, "# " + "x" * 6_000_000)  # more than the channel holds
+    assert server.log.read_text().count("Accepted publickey") == 1
+    connection.close()
+
+
+def test_a_startup_file_that_eats_the_input_is_found_out(
+    make_sshd: Callable[..., Sshd], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(stream, "BEGINNING", 1.0)
+    server = make_sshd('ForceCommand cat >/dev/null; eval "$SSH_ORIGINAL_COMMAND"')
+    connection = connector(ssh_config=server.ssh_config)(node("node-1"))
+    before = time.monotonic()
+    with pytest.raises(NeverStartedError, match="within 1 s"):
+        run(connection, f"touch {tmp_path}/ran")
+    assert time.monotonic() - before < 10  # it ends when it is let go
+    assert not (tmp_path / "ran").exists()
+    connection.close()
+
+
+def test_and_it_can_be_cancelled_before(make_sshd: Callable[..., Sshd]) -> None:
+    server = make_sshd('ForceCommand cat >/dev/null; eval "$SSH_ORIGINAL_COMMAND"')
+    connection = connector(ssh_config=server.ssh_config)(node("node-1"))
+    connection.open()
+    cancellation = Cancellation()
+    threading.Timer(0.5, cancellation.cancel).start()
+    assert connection.attempt("echo ran", Listener(), cancellation) == Ending(Outcome.CANCELLED)
+    connection.close()
+
+
+def test_what_the_login_prints_is_not_the_command_s_output(
+    make_sshd: Callable[..., Sshd],
+) -> None:
+    noise = "head -c 100000 /dev/zero; printf Welcome"
+    server = make_sshd(f'ForceCommand {noise}; eval "$SSH_ORIGINAL_COMMAND"')
+    connection = connector(ssh_config=server.ssh_config)(node("node-1"))
+    assert run(connection, "printf own; exit 3") == (Ending.exited(3), b"own", b"")
+    connection.close()
+
+
+def test_a_slow_listener_gets_all_output(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "QUIET", 0.3)
+    monkeypatch.setattr(stream, "LINGER", 1.0)
+    total = 0
+
+    def listen(stream: Stream, data: bytes) -> None:
+        nonlocal total
+        total += len(data)
+        time.sleep(0.05)
+
+    assert connection.attempt("head -c 2000000 /dev/zero", listen, Cancellation()).succeeded
+    assert total == 2_000_000
 
 
 def test_sessions_that_background_children_hold_open_do_not_use_up_the_connection(

@@ -89,6 +89,67 @@ def test_without_directives_openssh_s_defaults_hold(parser: str, config_file: st
     assert (found.proxy_jump, found.proxy_command, found.connect_timeout) == (None, None, None)
 
 
+def known_hosts(tmp_path: Path, value: str) -> tuple[str, ...]:
+    (tmp_path / "config").write_text(f"UserKnownHostsFile {value}\n")
+    return target(str(tmp_path / "config"), "a").known_hosts
+
+
+def test_paths_with_blanks_stay_whole(parser: str, tmp_path: Path) -> None:
+    assert known_hosts(tmp_path, '"/no such/known  hosts"') == ("/no such/known  hosts",)
+    key = f"{tmp_path}/my key"
+    (tmp_path / "config").write_text(f'IdentityFile "{key}"\nIdentityAgent "{key}.sock"\n')
+    found = target(str(tmp_path / "config"), "a")
+    assert (found.identity_files, found.agent) == ((key,), f"{key}.sock")
+
+
+def test_lists_of_paths_are_taken_apart(parser: str, tmp_path: Path) -> None:
+    found = known_hosts(tmp_path, "/a/b ~/c  %d/d")
+    assert found == ("/a/b", f"{HOME}/c", f"{HOME}/d")
+    assert known_hosts(tmp_path, "none") == ()
+    assert known_hosts(tmp_path, "relative") == ("relative",)
+
+
+def test_a_list_with_blanks_in_its_paths(tmp_path: Path) -> None:
+    found = known_hosts(tmp_path, '"/no such/known hosts" "~/other file" /third')
+    assert found == ("/no such/known hosts", f"{HOME}/other file", "/third")
+
+
+def test_a_directory_whose_name_ends_with_a_blank(tmp_path: Path) -> None:
+    (tmp_path / "odd ").mkdir()
+    path = f"{tmp_path}/odd /known hosts"
+    assert known_hosts(tmp_path, f'"{path}"') == (path,)
+
+
+def test_what_exists_is_what_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "known").write_text("")
+    (tmp_path / "known hosts").write_text("")
+    path = f"{tmp_path}/known hosts"
+    assert known_hosts(tmp_path, f'"{path}"') == (path,)
+
+
+@pytest.mark.parametrize("value", ["{0}/known hosts", "one two", '"one two" /three'])
+def test_a_list_that_can_be_read_in_two_ways_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "known").write_text("")
+    with pytest.raises(UnreachableError, match="one path with blanks or several") as caught:
+        known_hosts(tmp_path, value.format(tmp_path))
+    assert caught.value.step == "resolve"
+
+
+def test_two_quoted_paths_are_openssh_s_to_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(config.shutil, "which", lambda name: None)
+    with pytest.raises(UnreachableError, match="known_hosts files"):
+        known_hosts(tmp_path, '"/a b" "/c d"')
+
+
+def test_the_command_that_a_user_would_try() -> None:
+    plain = Node(0, Host("a", "a"))
+    assert config.ssh_command(plain, None) == "ssh a"
+    full = Node(0, Host("b@a:22", "a", "b", 22))
+    assert config.ssh_command(full, "/my config") == "ssh -F '/my config' -p 22 b@a"
+
+
 def test_tokens_of_a_proxy_command_are_worked_out(parser: str, config_file: str) -> None:
     assert target(config_file, "proxied").proxy_command == "nc -X 5 proxied 22 # %"
 

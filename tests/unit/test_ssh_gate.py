@@ -8,7 +8,28 @@ import time
 import pytest
 
 from pegasus.ssh import gate
-from pegasus.ssh.gate import DroppedError, Gate
+from pegasus.ssh.gate import DroppedError, Gate, GivenUpError
+
+#: Nobody closes.
+OPEN = threading.Event()
+
+
+class Quick(threading.Event):
+    """Never set; notes for how long it was waited for, and does not wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.pauses.append(timeout)
+        return False
+
+
+@pytest.fixture
+def quick() -> Quick:
+    return Quick()
 
 
 class Crowd:
@@ -34,7 +55,7 @@ def most_inside(doorway: Gate, addresses: list[str], expected: int) -> int:
     """Send a thread to each address; return how many get in before any has left."""
     crowd = Crowd()
     threads = [
-        threading.Thread(target=doorway.connect, args=(address, crowd.handshake))
+        threading.Thread(target=doorway.connect, args=(address, crowd.handshake, OPEN))
         for address in addresses
     ]
     for thread in threads:
@@ -60,10 +81,9 @@ def test_different_addresses_do_not_wait_for_each_other_up_to_the_limit_in_all()
 
 
 def test_what_is_dropped_is_tried_again_with_growing_and_varying_pauses(
-    monkeypatch: pytest.MonkeyPatch,
+    quick: Quick,
 ) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr(gate.time, "sleep", pauses.append)
+    pauses = quick.pauses
     outcomes = iter([DroppedError("1"), DroppedError("2"), "connected"])
 
     def handshake() -> str:
@@ -72,14 +92,13 @@ def test_what_is_dropped_is_tried_again_with_growing_and_varying_pauses(
             raise outcome
         return outcome
 
-    assert Gate().connect("one", handshake) == "connected"
+    assert Gate().connect("one", handshake, quick) == "connected"
     assert len(pauses) == 2
     assert 0.1 <= pauses[0] <= 0.3 <= pauses[0] + pauses[1]
     assert 0.2 <= pauses[1] <= 0.6
 
 
-def test_it_gives_up_in_the_end_and_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate.time, "sleep", lambda seconds: None)
+def test_it_gives_up_in_the_end_and_frees_its_place(quick: Quick) -> None:
     tries: list[int] = []
 
     def handshake() -> None:
@@ -89,7 +108,7 @@ def test_it_gives_up_in_the_end_and_frees_its_place(monkeypatch: pytest.MonkeyPa
     doorway = Gate(each=1, together=1)
     for _ in range(2):
         with pytest.raises(DroppedError):
-            doorway.connect("one", handshake)
+            doorway.connect("one", handshake, quick)
     assert len(tries) == 2 * gate.TRIES
 
 
@@ -101,5 +120,35 @@ def test_other_errors_are_not_tried_again() -> None:
         raise PermissionError
 
     with pytest.raises(PermissionError):
-        Gate().connect("one", handshake)
+        Gate().connect("one", handshake, OPEN)
+    assert tries == [1]
+
+
+@pytest.mark.parametrize(("each", "together"), [(1, 9), (9, 1)])
+def test_who_waits_for_a_place_is_let_go_when_it_is_closed(each: int, together: int) -> None:
+    doorway, crowd, closing = Gate(each=each, together=together), Crowd(), threading.Event()
+    inside = threading.Thread(target=doorway.connect, args=("one", crowd.handshake, OPEN))
+    inside.start()
+    crowd.wait_for(1)
+    threading.Timer(0.1, closing.set).start()
+    before = time.monotonic()
+    with pytest.raises(GivenUpError):
+        doorway.connect("one", crowd.handshake, closing)
+    assert time.monotonic() - before < 5
+    crowd.release.set()
+    inside.join(20)
+    doorway.connect("one", lambda: None, OPEN)  # both kinds of places are free again
+
+
+def test_no_further_try_is_made_when_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_PAUSE", 1000)
+    closing, tries = threading.Event(), []
+
+    def handshake() -> None:
+        tries.append(1)
+        threading.Timer(0.1, closing.set).start()
+        raise DroppedError("again")
+
+    with pytest.raises(GivenUpError):
+        Gate().connect("one", handshake, closing)
     assert tries == [1]

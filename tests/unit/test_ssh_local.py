@@ -241,6 +241,18 @@ def test_without_sh_the_command_has_never_started(
         run(connection, "true")
 
 
+def test_a_sh_that_runs_something_else_has_never_started_the_command(
+    connection: LocalConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = tmp_path / "sh"
+    fake.write_text("#!/bin/sh\nread line\necho Not now.\n")
+    fake.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NeverStartedError, match=r"status 0 and said 'Not now\.'") as caught:
+        run(connection, "true")
+    assert caught.value.step == "session"
+
+
 def test_many_commands_leave_neither_descriptors_nor_threads_nor_processes(
     connection: LocalConnection,
 ) -> None:

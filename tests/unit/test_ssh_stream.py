@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,7 +12,8 @@ from pegasus.model import Ending, Outcome
 from pegasus.ssh import stream
 from pegasus.ssh.base import Cancellation
 from pegasus.ssh.endings import exit_ending
-from pegasus.ssh.stream import Follower
+from pegasus.ssh.stream import Follower, NotBegunError
+from pegasus.ssh.watchdog import MARKER
 
 
 class Clock:
@@ -23,10 +25,21 @@ class Clock:
 
 
 class FakeProcess:
-    """Each turn of `script` is what can be read then; time passes while there is nothing."""
+    """Each turn of `script` is what can be read then; time passes while there is nothing.
 
-    def __init__(self, clock: Clock, script: Iterator[bytes | Callable[[], None] | None]) -> None:
+    What it writes first is `opening`.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        script: Iterator[bytes | Callable[[], None] | None],
+        opening: bytes = MARKER,
+    ) -> None:
         self.ended = False
+        self.result = Ending.exited(3)
+        self.pace = 0.5
+        self._opening = opening
         self.drained = False
         self.let_go_at: float | None = None
         self._clock = clock
@@ -42,13 +55,16 @@ class FakeProcess:
             assert timeout is not None, "it would sleep for ever"
             self._clock.now += timeout
         else:
-            self._clock.now += 0.5
+            self._clock.now += self.pace
             self._chunk = step
 
     def wake(self) -> None:
         pass
 
     def read(self) -> Iterator[tuple[Stream, bytes]]:
+        opening, self._opening = self._opening, b""
+        if opening:
+            yield Stream.STDOUT, opening
         if self._chunk is not None:
             yield Stream.STDOUT, self._chunk
 
@@ -57,7 +73,7 @@ class FakeProcess:
         self.let_go_at = self._clock.now
 
     def ending(self) -> Ending:
-        return Ending.exited(3)
+        return self.result
 
     def dispose(self) -> None:
         pass
@@ -92,6 +108,139 @@ def test_after_the_end_it_reads_on_until_nothing_comes(clock: Clock) -> None:
     process = FakeProcess(clock, script())
     assert follow(process) == (Ending.exited(3), len(b"beforeafterafter"))
     assert clock.now < 4
+
+
+def test_time_that_the_listener_takes_is_not_time_without_output(clock: Clock) -> None:
+    chunks = [bytes([number]) * stream.CHUNK for number in range(60)]
+
+    def script() -> Iterator[bytes | Callable[[], None] | None]:
+        yield lambda: setattr(process, "ended", True)
+        yield from chunks
+        process.drained = True
+
+    seen = []
+
+    def listen(stream: Stream, data: bytes) -> None:
+        clock.now += 4  # longer than QUIET, and in all than LINGER
+        seen.append(data)
+
+    process = FakeProcess(clock, script())
+    process.pace = 0
+    Follower(process, listen, Cancellation(), grace=10).run()
+    assert seen == chunks
+
+
+def test_a_slow_line_gets_the_time_it_needs(clock: Clock) -> None:
+    chunks = 100
+
+    def script() -> Iterator[bytes | Callable[[], None] | None]:
+        yield lambda: setattr(process, "ended", True)
+        yield from [b"x" * stream.CHUNK] * chunks
+        process.drained = True
+
+    process = FakeProcess(clock, script())
+    assert follow(process)[1] == chunks * stream.CHUNK
+    assert clock.now > 2 * stream.LINGER
+
+
+def reader(clock: Clock, chunks: list[bytes]) -> FakeProcess:
+    """Return a process that writes these chunks and ends; empty ones are left out."""
+
+    def end() -> None:
+        process.ended = process.drained = True
+
+    process = FakeProcess(clock, iter([*filter(None, chunks), end]), opening=b"")
+    return process
+
+
+def _collect(seen: list[bytes], stream: Stream, data: bytes) -> None:
+    seen.append(data)
+
+
+@pytest.mark.parametrize("noise", [b"", b"welcome\n", b"<pegasus: <peg", b"x" * 100])
+def test_only_what_follows_the_marker_is_the_command_s(clock: Clock, noise: bytes) -> None:
+    output = b"\0one\n" + MARKER + b"two"  # the second marker is the command's own
+    text = noise + MARKER + output
+    cuttings = [[text[:cut], text[cut:]] for cut in range(len(text))]
+    cuttings.append([bytes([byte]) for byte in text])
+    for chunks in cuttings:
+        seen: list[bytes] = []
+        process = reader(clock, chunks)
+        listener = functools.partial(_collect, seen)
+        assert Follower(process, listener, Cancellation(), grace=1).run() == Ending.exited(3)
+        assert b"".join(seen) == output
+        assert b"" not in seen
+
+
+@pytest.mark.parametrize("status", [0, 1, 255])
+def test_an_end_without_the_marker_is_not_the_command_s(clock: Clock, status: int) -> None:
+    def end() -> None:
+        process.ended = process.drained = True
+
+    process = FakeProcess(clock, iter([b"not\n", b"available", end]), opening=b"")
+    process.result = Ending.exited(status)
+    with pytest.raises(NotBegunError, match=f"status {status} and said 'not available'"):
+        follow(process)
+    assert process.let_go_at is None
+
+
+def test_a_connection_lost_before_the_marker_leaves_open_whether_it_began(clock: Clock) -> None:
+    def end() -> None:
+        process.ended = process.drained = True
+
+    process = FakeProcess(clock, iter([end]), opening=b"")
+    process.result = Ending(Outcome.LOST, detail="lost")
+    assert follow(process)[0] == process.result
+
+
+def test_a_marker_that_comes_late_after_the_end_is_waited_for(clock: Clock) -> None:
+    def script() -> Iterator[bytes | Callable[[], None] | None]:
+        yield lambda: setattr(process, "ended", True)
+        yield lambda: setattr(clock, "now", clock.now + 5 * stream.QUIET)
+        yield MARKER + b"out"
+
+    process = FakeProcess(clock, script(), opening=b"")
+    assert follow(process) == (Ending.exited(3), len(b"out"))
+
+
+def test_what_never_begins_is_let_go_after_a_while(clock: Clock) -> None:
+    process = FakeProcess(clock, iter([b"menu> "]), opening=b"")
+    with pytest.raises(NotBegunError, match="nothing began within 60 s and said 'menu>'"):
+        follow(process)
+    assert process.let_go_at == pytest.approx(stream.BEGINNING)
+    assert clock.now == pytest.approx(stream.BEGINNING + 10 + stream.CONFIRMATION)
+
+
+def test_what_begins_after_it_was_let_go_is_lost_and_not_run_again(clock: Clock) -> None:
+    def end() -> None:
+        process.ended = process.drained = True
+
+    process = FakeProcess(clock, iter([None, MARKER, end]), opening=b"")
+    ending = follow(process)[0]
+    assert (ending.outcome, "began after 60 s" in ending.detail) == (Outcome.LOST, True)
+
+
+def test_what_has_begun_may_take_any_time(clock: Clock) -> None:
+    def later() -> None:
+        clock.now += 1e6
+
+    def end() -> None:
+        process.ended = process.drained = True
+
+    process = FakeProcess(clock, iter([later, later, end]))
+    assert follow(process)[0] == Ending.exited(3)
+    assert process.let_go_at is None
+
+
+def test_what_has_not_begun_can_be_cancelled(clock: Clock) -> None:
+    cancellation = Cancellation()
+
+    def end() -> None:
+        process.ended = process.drained = True
+
+    process = FakeProcess(clock, iter([cancellation.cancel, end]), opening=b"")
+    assert follow(process, cancellation)[0] == Ending(Outcome.CANCELLED)
+    assert process.let_go_at == 0
 
 
 def test_a_child_that_writes_for_ever_is_listened_to_for_a_limited_time(clock: Clock) -> None:

@@ -77,7 +77,7 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = process.stdout.read(), process.stderr.read()
-    return process.wait(20), out, err
+    return process.wait(20), out.removeprefix(watchdog.MARKER), err
 
 
 def let_go(process: subprocess.Popen[bytes]) -> None:
@@ -94,7 +94,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def read_until(process: subprocess.Popen[bytes], expected: bytes) -> None:
     assert process.stdout is not None
-    assert process.stdout.readline() == expected
+    assert process.stdout.readline() == watchdog.MARKER + expected
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,27 @@ def test_runs_what_was_asked_and_passes_the_status_on(
     start: Start, command: str, status: int, out: bytes
 ) -> None:
     assert finish(start(command)) == (status, out, b"")
+
+
+@pytest.mark.parametrize("command", ["echo out", "exit 3", "kill -KILL $$", "echo x >&2", "-x"])
+def test_the_marker_comes_before_anything_of_the_job(start: Start, command: str) -> None:
+    process = start(command)
+    assert process.stdout is not None
+    expected = b"out\n" if command == "echo out" else b""
+    assert process.stdout.read() == watchdog.MARKER + expected
+
+
+def test_a_job_whose_marker_can_t_be_written_is_not_run(start: Start, tmp_path: Path) -> None:
+    process = start("true")
+    finish(process)
+    with open("/dev/full", "wb") as full:
+        subprocess.run(watchdog.argv(1), input=watchdog.leash(f"touch {tmp_path}/ran"), stdout=full)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_text_does_not_show_the_marker_to_whoever_prints_it() -> None:
+    assert watchdog.MARKER.decode() not in watchdog.exec_request(10)
+    assert watchdog.MARKER not in watchdog.leash("echo ready")
 
 
 def test_keeps_output_and_errors_apart(start: Start) -> None:
