@@ -266,7 +266,5 @@ def apply(step: object, model: Model, file: QueueFile, other: QueueFile, taken: 
 
 def is_indented(file: QueueFile) -> bool:
     """Whether a dash at the begin of a line would not continue the list."""
-    return (
-        b"\n  - " in b"\n" + file.path.read_bytes()
-        and b"\n- " not in b"\n" + file.path.read_bytes()
-    )
+    text = "\n" + file.path.read_bytes().decode("utf-8-sig")
+    return "\n  - " in text and "\n- " not in text
