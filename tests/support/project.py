@@ -26,6 +26,16 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.01)
 
 
+def write_at_once(path: Path, data: bytes) -> None:
+    """Write a file that nobody sees half-written, however busy the machine is.
+
+    A file that is emptied first and filled much later is, rightly, an empty queue to a run.
+    """
+    beside = path.with_name(f".{path.name}.written")
+    beside.write_bytes(data)
+    beside.replace(path)
+
+
 class Running:
     """A pegasus that runs; its output is collected as it comes."""
 
@@ -74,7 +84,7 @@ class Project:
 
     def write(self, name: str, text: str) -> Path:
         path = self.directory / name
-        path.write_bytes(text.encode())
+        write_at_once(path, text.encode())
         return path
 
     def read(self, name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from project import PATIENCE, wait_until
+from project import PATIENCE, wait_until, write_at_once
 
 from pegasus.events import Event
 from pegasus.files.queuefile import QueueFile
@@ -44,7 +44,7 @@ class Bench:
         self.mode: QueueMode | BroadcastMode | None = None
 
     def write(self, text: str) -> None:
-        self.path.write_text(text)
+        write_at_once(self.path, text.encode())
 
     @property
     def left(self) -> Any:
