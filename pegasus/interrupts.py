@@ -62,11 +62,6 @@ class Interrupts:
                 handler = signal.SIG_DFL
             signal.signal(number, handler)
 
-    @property
-    def pending(self) -> bool:
-        """Whether a signal has come; what waits without a mode should then end."""
-        return self.received is not None
-
     def supervise(self, mode: Mode) -> None:
         """Run `mode` to its end, and raise what it raises."""
         failures: list[BaseException] = []

@@ -40,15 +40,14 @@ class Linter:
             QueueFileError: a template of it does not parse, or a parameter is missing.
         """
         for head in entry.heads:
-            choices = (Job(head.value, params, head) for params in entry.choices())
             most = 1 if has_only_names(head.value) else MOST
-            for job in islice(choices, most):
-                self._check(job)
+            try:
+                check(head.value)
+                for params in islice(entry.choices(), most):
+                    self._fill(Job(head.value, params))
+            except TemplateError as error:
+                raise place(error, head) from error
 
-    def _check(self, job: Job) -> None:
-        try:
-            check(job.template)
-            for node in self._nodes:
-                render(job.template, job.variables(node))
-        except TemplateError as error:
-            raise place(error, job.source) from error
+    def _fill(self, job: Job) -> None:
+        for node in self._nodes:
+            render(job.template, job.variables(node))

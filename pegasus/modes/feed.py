@@ -43,7 +43,6 @@ class Feed:
         self._refused = ""
         self._retry_at = 0.0
         self._busy_since: float | None = None
-        self._wanted = False
         self._returned: list[tuple[Job, NodeError]] = []
         self.empty = False
         """Whether the file had no job left when it was last read, and has not changed since."""
@@ -65,9 +64,8 @@ class Feed:
         it can't fill makes the file wrong from there on: the jobs before it are taken. With a
         count of 0 a file that has changed is only checked.
         """
-        self._wanted = count > 0 or self.owing
         try:
-            if not self._is_due(count) or not self._lock():
+            if not self._is_due(count) or not self._lock(count > 0 or self.owing):
                 return []
             try:
                 self._settle()
@@ -94,14 +92,15 @@ class Feed:
             return True
         return count > 0 and not self.empty and not self._refused
 
-    def _lock(self) -> bool:
+    def _lock(self, is_awaited: bool) -> bool:
+        """Try the lock; when somebody else has it for long, say so if it `is_awaited`."""
         if self._queue.lock.try_acquire(self._purpose):
             self._busy_since = None
             return True
         now = time.monotonic()
         if self._busy_since is None:
             self._busy_since = now
-        elif self._wanted and self._busy_since and now - self._busy_since > PATIENCE:
+        elif is_awaited and self._busy_since and now - self._busy_since > PATIENCE:
             self._busy_since = 0.0  # Said once.
             self._emit(LockAwaited(str(self._queue.lock.holder() or "another process")))
         return False
