@@ -41,6 +41,14 @@ class NodeUnreachable(Event):
 
 
 @dataclass(frozen=True)
+class NodeDisconnected(Event):
+    """The connection of a node broke, and is being made again; NodeConnected tells of success."""
+
+    node: Node
+    detail: str
+
+
+@dataclass(frozen=True)
 class NodeLost(Event):
     """A node that was connected is not any more, and takes no further job."""
 

@@ -79,12 +79,45 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Options:
+    """How a job is run, as far as somebody says so; None leaves it to whom `over` names.
+
+    Attributes:
+        cancel: the template of a command that cancels the job, beside the signals it gets.
+        timeout: for how many seconds the job may run; 0 is for ever.
+        retries: how many times it is run again when it has failed, timed out or was lost.
+        written: names and values as they stand in the file, to be written back.
+        source: where `cancel` stands, for messages; it is not compared.
+    """
+
+    cancel: str | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    written: Params = ()
+    source: Text | None = field(default=None, compare=False, repr=False)
+
+    def over(self, other: Options) -> Options:
+        """Return these options, and those of `other` where these say nothing."""
+        has_cancel = self.cancel is not None
+        return Options(
+            self.cancel if has_cancel else other.cancel,
+            self.timeout if self.timeout is not None else other.timeout,
+            self.retries if self.retries is not None else other.retries,
+            source=self.source if has_cancel else other.source,
+        )
+
+
+@dataclass(frozen=True)
 class Node:
-    """A host plus its parameters. `index` tells apart nodes that are written the same."""
+    """A host plus its parameters. `index` tells apart nodes that are written the same.
+
+    `options` hold for what runs there, unless the job has its own.
+    """
 
     index: int
     host: Host
     params: Params = ()
+    options: Options = Options()
 
     @property
     def label(self) -> str:
@@ -99,11 +132,14 @@ class Node:
 class Job:
     """A command template and one value for each of its parameters.
 
-    `source` is where the template stands in queue.yaml, for messages; it is not compared.
+    `id` is given when the job is taken, and is 0 before; `source` is where the template stands
+    in queue.yaml, for messages. Neither is compared.
     """
 
     template: str
     params: Params = ()
+    options: Options = Options()
+    id: int = field(default=0, compare=False)
     source: Text | None = field(default=None, compare=False, repr=False)
 
     def variables(self, node: Node) -> dict[str, str]:
@@ -154,12 +190,23 @@ class Ending:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One execution of a job on a node. `number` counts the attempts of a run from 1."""
+    """One execution of a job on a node.
+
+    Attributes:
+        number: counts the attempts of the job from 1, on whatever nodes.
+        repeats: the number of the attempt that this one makes good, or 0.
+    """
 
     number: int
     job: Job
     node: Node
     command: str
+    repeats: int = 0
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What tells attempts of a run apart: the job's id and the number."""
+        return self.job.id, self.number
 
 
 def _printable(character: str) -> str:

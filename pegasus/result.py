@@ -32,7 +32,7 @@ class RunResult:
     Attributes:
         endings: every attempt that has ended, with how, in the order of ending.
         owed: jobs that never started and have not got back to the queue file.
-        running: the attempts that have not ended, by number; after a run, those that were left.
+        running: the attempts that have not ended, by key; after a run, those that were left.
         unreachable: nodes that could not be connected to, with why.
         lost: nodes whose connection broke, with how.
         aborted: whether a failed node ended a broadcast early.
@@ -41,7 +41,7 @@ class RunResult:
 
     endings: list[tuple[Attempt, Ending]] = field(default_factory=list)
     owed: list[Job] = field(default_factory=list)
-    running: dict[int, Attempt] = field(default_factory=dict)
+    running: dict[tuple[int, int], Attempt] = field(default_factory=dict)
     unreachable: dict[Node, NodeError] = field(default_factory=dict)
     lost: dict[Node, str] = field(default_factory=dict)
     aborted: bool = False
@@ -52,14 +52,14 @@ class RunResult:
         """Take notice of an event: a result is an event sink."""
         with self._lock:
             if isinstance(event, AttemptStarted):
-                self.running[event.attempt.number] = event.attempt
+                self.running[event.attempt.key] = event.attempt
             elif isinstance(event, NeverStarted):
-                self.running.pop(event.attempt.number, None)
+                self.running.pop(event.attempt.key, None)
                 self._owe(event.attempt.job)
             elif isinstance(event, JobRequeued):
                 self.owed = [job for job in self.owed if job is not event.job]
             elif isinstance(event, AttemptEnded):
-                self.running.pop(event.attempt.number, None)
+                self.running.pop(event.attempt.key, None)
                 self.endings.append((event.attempt, event.ending))
             elif isinstance(event, NodeUnreachable) and not event.skipped:
                 self.unreachable[event.node] = event.error

@@ -18,6 +18,7 @@ from pegasus.model import Node
 from pegasus.modes.feed import Feed
 from pegasus.result import RunResult
 from pegasus.settings import Settings
+from pegasus.ssh.base import Connect
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
 from pegasus.terminal.summary import summarize
@@ -34,10 +35,9 @@ def queue(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
         PegasusError: the files or templates are wrong; nothing was consumed.
     """
     from pegasus.modes.queue import QueueMode
-    from pegasus.ssh.connect import connector
 
     run = _Run(settings, listeners, "inv queue")
-    connect = connector(ssh_config=_ssh_config(settings))
+    connect = _connector(settings)
     mode = QueueMode(run.feed, run.nodes, connect, run.emit, daemon=settings.daemon)
     return run.supervise(mode)
 
@@ -48,11 +48,10 @@ def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     Arguments and errors are those of `queue`.
     """
     from pegasus.modes.broadcast import BroadcastMode
-    from pegasus.ssh.connect import connector
     from pegasus.ssh.group import BroadcastGroup
 
     run = _Run(settings, listeners, "inv broadcast")
-    connect = connector(ssh_config=_ssh_config(settings))
+    connect = _connector(settings)
     mode = BroadcastMode(
         run.feed,
         BroadcastGroup.of(connect(node) for node in run.nodes),
@@ -144,6 +143,18 @@ def _nodes_if_any(settings: Settings) -> list[Node]:
         return hosts.load(Path(settings.hosts_file))
     except HostsFileError:
         return []
+
+
+def _connector(settings: Settings) -> Connect:
+    from pegasus.ssh.connect import connector
+
+    return connector(
+        ssh_config=_ssh_config(settings),
+        kill_grace=settings.kill_grace,
+        dead_after=settings.dead_after or None,
+        handshakes=settings.handshakes,
+        handshakes_per_host=settings.handshakes_per_host,
+    )
 
 
 def _ssh_config(settings: Settings) -> str | None:

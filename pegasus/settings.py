@@ -14,11 +14,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
+from pegasus import durations
 from pegasus.errors import SettingsError
 
 SECTION = "pegasus"
 
 _PATHS = frozenset({"hosts_file", "queue_file", "consumed_file", "ssh_config"})
+
+#: Numbers and the least they may be.
+_LEAST = {"print_period": 0, "retries": 0, "handshakes": 1, "handshakes_per_host": 1}
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
@@ -54,13 +58,25 @@ class Settings:
     skip_unreachable: bool = _setting(False, "go on without the nodes that can't be reached")
     editor: str = _setting("", "the editor, with its arguments (default: $EDITOR, then vim)")
     print_period: int = _setting(1, "print every Nth line of output; 0 prints none")
+    timeout: float = _setting(0.0, "how long a job may run, such as 90s, 2h or 1d; 0: for ever")
+    retries: int = _setting(0, "how many times a job that failed or was lost is run again")
+    kill_grace: float = _setting(10.0, "the time between TERM and KILL when a job is cancelled")
+    reconnect_for: float = _setting(
+        3600.0, "queue: for how long a node that is lost is tried again; 0: not at all"
+    )
+    dead_after: float = _setting(
+        0.0, "the silence after which a host is taken for dead (default: ServerAlive*, then 30s)"
+    )
+    handshakes: int = _setting(64, "how many connections are made at a time")
+    handshakes_per_host: int = _setting(8, "how many of them to the same SSH server")
 
     def __post_init__(self) -> None:
         for name in ("hosts_file", "queue_file"):
             if not getattr(self, name):
                 raise SettingsError(f"{name} is empty; name a file")
-        if self.print_period < 0:
-            raise SettingsError(f"print_period is {self.print_period}; it must be 0 or more")
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise SettingsError(f"{name} is {getattr(self, name)}; it must be {least} or more")
 
     @property
     def consumed_path(self) -> Path:
@@ -127,6 +143,8 @@ def _convert(name: str, kind: type, value: object) -> object:
         return _boolean(name, value)
     if kind is int:
         return _integer(name, value)
+    if kind is float:
+        return _duration(name, value)
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str):
@@ -151,3 +169,10 @@ def _integer(name: str, value: object) -> int:
         return int(str(value).strip())
     except ValueError:
         raise SettingsError(f"{name} must be a whole number, not {value!r}") from None
+
+
+def _duration(name: str, value: object) -> float:
+    try:
+        return durations.parse(value)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from None

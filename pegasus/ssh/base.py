@@ -67,11 +67,18 @@ class Connection(Protocol):
             UnreachableError: the node can't be connected to.
         """
 
-    def attempt(self, command: str, on_output: OnOutput, cancellation: Cancellation) -> Ending:
+    def attempt(
+        self,
+        command: str,
+        on_output: OnOutput,
+        cancellation: Cancellation,
+        timeout: float | None = None,
+    ) -> Ending:
         """Run `command` with `sh -c` and return how it ended, when all of its output is read.
 
         stdin is /dev/null. When `cancellation` comes, the command's process group gets TERM
-        and, after the grace, KILL.
+        and, after the grace, KILL. When it has run for `timeout` seconds (None: for ever),
+        `cancellation` is made to come, as TIMED_OUT.
 
         Raises:
             NeverStartedError: it certainly did not begin; another node may run it.

@@ -36,7 +36,13 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
     """
 
     def __init__(
-        self, node: Node, *, gate: Gate, ssh_config: str | None = None, kill_grace: float = 10.0
+        self,
+        node: Node,
+        *,
+        gate: Gate,
+        ssh_config: str | None = None,
+        kill_grace: float = 10.0,
+        dead_after: float | None = None,
     ) -> None:
         """Prepare a connection; nothing is contacted yet.
 
@@ -44,13 +50,14 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
             gate: limits how many connect at a time; shared by the connections of a run.
             ssh_config: what replaces OpenSSH's own configuration files.
             kill_grace: seconds between TERM and KILL.
+            dead_after: seconds of silence after which the host is taken for dead.
         """
         super().__init__(
             node.host.name, user=node.host.user, port=node.host.port, config=_fabric_config()
         )
         # Attributes of a Context become configuration unless they are set like this.
         self._set(node=node, _gate=gate, _config_file=ssh_config, _grace=kill_grace)
-        self._set(_line=None, _closing=threading.Event())
+        self._set(_line=None, _closing=threading.Event(), _dead_after=dead_after)
 
     def derive_shorthand(self, host_string: str) -> dict[str, Any]:
         """Take a host's name as it is: it was read from hosts.yaml in parts."""
@@ -84,7 +91,13 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         self._set(client=client, transport=client.get_transport())
         self._check_closing()
 
-    def attempt(self, command: str, on_output: OnOutput, cancellation: Cancellation) -> Ending:
+    def attempt(
+        self,
+        command: str,
+        on_output: OnOutput,
+        cancellation: Cancellation,
+        timeout: float | None = None,
+    ) -> Ending:
         """Run `command`; see `pegasus.ssh.base.Connection.attempt`.
 
         When it does not start, because the connection has dropped since the last attempt, a new
@@ -93,11 +106,12 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         refused = refuse(command, on_output)
         if refused is not None:
             return refused
+        arguments = runner.options(on_output, cancellation, self._grace, timeout)
         for is_last in (False, True):
             if cancellation.outcome is not None:
                 break
             try:
-                return self._attempt_once(command, on_output, cancellation)
+                return self._attempt_once(command, arguments)
             except runner.NotStartedError as error:
                 self._hang_up()
                 if is_last or self._closing.is_set():
@@ -111,14 +125,12 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         self._closing.set()
         self._hang_up()
 
-    def _attempt_once(
-        self, command: str, on_output: OnOutput, cancellation: Cancellation
-    ) -> Ending:
+    def _attempt_once(self, command: str, arguments: dict[str, Any]) -> Ending:
         try:
             self.open()
         except UnreachableError as error:
             raise NeverStartedError(self.node, error.step, error.problem) from error
-        result = self.run(command, **runner.options(on_output, cancellation, self._grace))
+        result = self.run(command, **arguments)
         ending: Ending = result.ending
         if ending.outcome is Outcome.LOST and self._closing.is_set():
             return Ending(Outcome.CANCELLED, detail=_DISCONNECTED)

@@ -13,6 +13,7 @@ mapping does not name succeeds without a word. To embedders too this is public.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -104,7 +105,13 @@ class FakeConnection:
             self.opened += 1
             self.is_open = True
 
-    def attempt(self, command: str, on_output: OnOutput, cancellation: Cancellation) -> Ending:
+    def attempt(
+        self,
+        command: str,
+        on_output: OnOutput,
+        cancellation: Cancellation,
+        timeout: float | None = None,
+    ) -> Ending:
         """Act out what the script says; record it unless it never starts."""
         if cancellation.outcome is not None:
             return Ending(cancellation.outcome)
@@ -116,7 +123,7 @@ class FakeConnection:
         self._hosts.record(self.node, command)
         for stream, data in act.output:
             on_output(stream, data)
-        return self._wait(act, cancellation)
+        return self._wait(act, cancellation, timeout)
 
     def close(self) -> None:
         """Disconnect; an act that blocks ends as cancelled."""
@@ -130,16 +137,19 @@ class FakeConnection:
             except UnreachableError as error:
                 raise NeverStartedError(self.node, error.step, error.problem) from error
 
-    def _wait(self, act: Act, cancellation: Cancellation) -> Ending:
+    def _wait(self, act: Act, cancellation: Cancellation, timeout: float | None) -> Ending:
         if act.gate is None:
             return act.ending
         changed = threading.Event()
+        end_by = None if timeout is None else time.monotonic() + timeout
         cancellation.on_cancel(changed.set)
         while not act.gate.is_set():
             if cancellation.outcome is not None:
                 return Ending(cancellation.outcome)
             if self._closing.is_set():
                 return Ending(Outcome.CANCELLED, detail="disconnected")
+            if end_by is not None and time.monotonic() >= end_by:
+                cancellation.cancel(Outcome.TIMED_OUT)
             changed.wait(0.005)  # the gate is the test's own event: it can't wake us
         return act.ending
 

@@ -162,14 +162,20 @@ class LocalConnection:
         """Do nothing: this host is there."""
         self._closing = False
 
-    def attempt(self, command: str, on_output: OnOutput, cancellation: Cancellation) -> Ending:
+    def attempt(
+        self,
+        command: str,
+        on_output: OnOutput,
+        cancellation: Cancellation,
+        timeout: float | None = None,
+    ) -> Ending:
         """Run `command`; see `pegasus.ssh.base.Connection.attempt`."""
         if cancellation.outcome is not None:
             return Ending(cancellation.outcome)
         refused = refuse(command, on_output)
         if refused is not None:
             return refused
-        arguments = options(on_output, cancellation, self._grace)
+        arguments = options(on_output, cancellation, self._grace, timeout)
         try:
             result: Any = LocalRunner(self._context).run(
                 command, on_process=self._remember, **arguments

@@ -21,7 +21,12 @@ from pegasus.ssh.stream import Follower, Process
 
 #: What these runners understand beyond Invoke's own options, with their defaults. Invoke
 #: accepts what its configuration declares under `run`, and nothing else.
-OPTIONS: dict[str, Any] = {"on_output": None, "cancellation": None, "grace": 10.0}
+OPTIONS: dict[str, Any] = {
+    "on_output": None,
+    "cancellation": None,
+    "grace": 10.0,
+    "longest": None,
+}
 
 #: Invoke's own options for a command that has neither terminal nor input, and may fail.
 _QUIETLY: dict[str, Any] = {"hide": True, "warn": True, "in_stream": False, "pty": False}
@@ -31,9 +36,15 @@ class NotStartedError(Exception):
     """The command certainly did not begin; the message says why."""
 
 
-def options(on_output: OnOutput, cancellation: Cancellation, grace: float) -> dict[str, Any]:
-    """Return the keyword arguments with which `run` streams a command."""
-    return {**_QUIETLY, "on_output": on_output, "cancellation": cancellation, "grace": grace}
+def options(
+    on_output: OnOutput, cancellation: Cancellation, grace: float, timeout: float | None
+) -> dict[str, Any]:
+    """Return the keyword arguments with which `run` streams a command.
+
+    Invoke's own `timeout` is not what we mean: it needs a thread, and knows one outcome.
+    """
+    ours = {"on_output": on_output, "cancellation": cancellation, "grace": grace}
+    return {**_QUIETLY, **ours, "longest": timeout}
 
 
 class StreamingRunner(Runner):
@@ -52,9 +63,8 @@ class StreamingRunner(Runner):
 
     def wait(self) -> None:
         """Follow the command to its end."""
-        self.ending = Follower(
-            self.running, self.opts["on_output"], self.opts["cancellation"], self.opts["grace"]
-        ).run()
+        names = ("on_output", "cancellation", "grace", "longest")
+        self.ending = Follower(self.running, *(self.opts[name] for name in names)).run()
 
     def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
         """Raise: a command has no terminal that could take a Ctrl-C."""

@@ -152,14 +152,22 @@ class Follower:
     """Follows one process to its end, in the thread that calls `run`."""
 
     def __init__(
-        self, process: Process, on_output: OnOutput, cancellation: Cancellation, grace: float
+        self,
+        process: Process,
+        on_output: OnOutput,
+        cancellation: Cancellation,
+        grace: float,
+        timeout: float | None = None,
     ) -> None:
+        """Prepare; `grace` and `timeout` are those of `Connection.attempt`, in seconds."""
         self._process = process
         self._delivery = Delivery(on_output)
         self._cancellation = cancellation
         self._opening = _Opening()
         self._patience = grace + CONFIRMATION
         self._begin_by = time.monotonic() + BEGINNING
+        self._timeout = timeout
+        self._end_by: float | None = None
         self._deadline: float | None = None
         self._settling: _Settling | None = None
 
@@ -189,7 +197,7 @@ class Follower:
             return self._settle(waited, received)
         if self._cancellation.outcome is not None or self._deadline is not None:
             return self._cancel()
-        return None if self._opening.is_over else self._await_beginning()
+        return self._await_end() if self._opening.is_over else self._await_beginning()
 
     def _read(self) -> int:
         """Hand on what is there; return how many bytes that was."""
@@ -214,6 +222,17 @@ class Follower:
     def _await_beginning(self) -> float:
         remaining = self._begin_by - time.monotonic()
         return remaining if remaining > 0 else self._cancel()
+
+    def _await_end(self) -> float | None:
+        if self._timeout is None:
+            return None
+        now = time.monotonic()
+        if self._end_by is None:
+            self._end_by = now + self._timeout
+        if now < self._end_by:
+            return self._end_by - now
+        self._cancellation.cancel(Outcome.TIMED_OUT)
+        return self._cancel()
 
     def _cancel(self) -> float:
         if self._deadline is None:

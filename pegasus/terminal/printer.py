@@ -51,7 +51,7 @@ class Printer:
     def __init__(self, screen: Screen, print_period: int = 1) -> None:
         self._screen = screen
         self._period = print_period
-        self._outputs: dict[tuple[int, Stream], _Output] = {}
+        self._outputs: dict[tuple[tuple[int, int], Stream], _Output] = {}
 
     def __call__(self, event: Event) -> None:
         self._show(event)
@@ -66,7 +66,7 @@ class Printer:
 
     @_show.register
     def _(self, event: events.Output) -> None:
-        key = event.attempt.number, event.stream
+        key = event.attempt.key, event.stream
         if key not in self._outputs:
             self._outputs[key] = self._open(event.attempt, event.stream)
         self._outputs[key].feed(event.data)
@@ -83,7 +83,7 @@ class Printer:
     @_show.register
     def _(self, event: events.AttemptEnded) -> None:
         for stream in Stream:
-            output = self._outputs.pop((event.attempt.number, stream), None)
+            output = self._outputs.pop((event.attempt.key, stream), None)
             if output:
                 output.finish()
         self._frame(event.attempt, f"done ({event.ending})")

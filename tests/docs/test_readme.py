@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from invoke import Config
 
 from pegasus import Settings
 from pegasus.files import hosts
@@ -39,11 +40,12 @@ def test_ci_runs_the_test_command_as_it_stands_here() -> None:
 
 
 def test_every_setting_is_in_the_table_and_in_the_example_configuration() -> None:
-    example = yaml.safe_load((ROOT / "invoke.yaml").read_text())
+    example = Settings.from_config(Config(yaml.safe_load((ROOT / "invoke.yaml").read_text())))
+    assert example == Settings()
     for setting in fields(Settings):
         option = setting.name.replace("_", "-")
-        assert f"| `{setting.name}` | `--{option}`" in README
-        assert example["pegasus"][setting.name] == setting.default
+        assert re.search(rf"^\| `{setting.name}` \| (`--{option}`|–)", README, re.M)
+        assert re.search(rf"^  {setting.name}: ", (ROOT / "invoke.yaml").read_text(), re.M)
 
 
 def commands(directory: Path, title: str, hosts_text: str = "- node-1\n") -> list[str]:

@@ -17,7 +17,7 @@ ROOT = Path(pegasus.__file__).parent
 
 #: From the ground up: a module imports only what stands before it, or in its own row.
 STOREYS = [
-    ["model", "grid"],
+    ["model", "grid", "durations"],
     ["errors"],
     ["events"],
     ["settings", "handlebars", "helpers", "template"],
@@ -42,6 +42,7 @@ LIBRARIES = {
     "pybars": {"handlebars"},
     "pymeta": {"handlebars"},
     "inflection": {"helpers"},
+    "pytimeparse": {"durations"},
 }
 
 #: The rooms that write to the terminal.

@@ -85,7 +85,7 @@ def test_a_nodes_parameters_win_over_the_jobs_and_hostname_over_both() -> None:
 
 
 def test_jobs_are_the_same_wherever_they_stand() -> None:
-    assert Job("a", (), text("- a")) == Job("a", (), text("\n- a")) == Job("a")
+    assert Job("a", (), source=text("- a")) == Job("a", (), source=text("\n- a")) == Job("a")
 
 
 @pytest.mark.parametrize(
