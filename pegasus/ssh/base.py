@@ -13,6 +13,10 @@ from pegasus.model import Ending, Node, Outcome
 OnOutput = Callable[[Stream, bytes], None]
 
 
+class GivenUpError(Exception):
+    """Nobody wants the connection any more that is being made; no caller of `open` sees this."""
+
+
 class Cancellation:
     """A request to end one attempt, which may come before, while or after it runs.
 

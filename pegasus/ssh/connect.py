@@ -7,8 +7,8 @@ import os
 from pegasus.model import Node
 from pegasus.ssh.base import Connect, Connection
 from pegasus.ssh.connection import NodeConnection
-from pegasus.ssh.gate import ALL, EACH, Gate
 from pegasus.ssh.local import LocalConnection
+from pegasus.ssh.login.gate import ALL, EACH, Gate
 
 
 def connector(

@@ -6,18 +6,19 @@ import threading
 from typing import Any
 
 import fabric
-from paramiko import SSHConfig
+from paramiko import Channel, SSHConfig
 
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.model import Ending, Node, Outcome
-from pegasus.ssh import runner
-from pegasus.ssh.base import Cancellation, OnOutput
-from pegasus.ssh.config import resolve, ssh_command
-from pegasus.ssh.dial import Line, first_hop
-from pegasus.ssh.endings import refuse
-from pegasus.ssh.gate import DroppedError, Gate, GivenUpError
-from pegasus.ssh.handshake import Handshake
-from pegasus.ssh.stream import NotBegunError
+from pegasus.ssh.base import Cancellation, GivenUpError, OnOutput
+from pegasus.ssh.login.dial import Line, first_hop
+from pegasus.ssh.login.gate import DroppedError, Gate
+from pegasus.ssh.login.handshake import Handshake
+from pegasus.ssh.openssh.config import resolve, ssh_command
+from pegasus.ssh.running import runner
+from pegasus.ssh.running.endings import refuse
+from pegasus.ssh.running.session import equip
+from pegasus.ssh.running.stream import NotBegunError
 
 _DISCONNECTED = "disconnected while the command ran"
 
@@ -78,10 +79,12 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         if self.is_connected:
             return
         self._closing.clear()
-        target = resolve(self.node, self._config_file)
-        self._set(host=target.hostname, port=target.port, user=target.user)
-        handshake = Handshake(self.node, target, self._take_line, self._closing)
         try:
+            target = resolve(self.node, self._config_file, self._closing)
+            self._set(host=target.hostname, port=target.port, user=target.user, _target=target)
+            handshake = Handshake(
+                self.node, target, self._take_line, self._closing, self._dead_after
+            )
             client = self._gate.connect(first_hop(target), handshake.make, self._closing)
         except (DroppedError, GivenUpError, UnreachableError) as error:
             self._check_closing()  # that would be why
@@ -119,6 +122,12 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
             except NotBegunError as error:
                 raise NeverStartedError(self.node, "session", self._advise(error)) from error
         return Ending(cancellation.outcome or Outcome.CANCELLED)
+
+    def create_session(self) -> Channel:
+        """Return a new session with the environment and the agent that it shall have."""
+        channel = super().create_session()
+        equip(channel, self._target)
+        return channel
 
     def close(self) -> None:
         """Disconnect. What still runs on the node loses its leash, and is ended there."""

@@ -6,15 +6,17 @@
     run_something(connect=fakes.connect)
     assert fakes.commands == ["make", "train"]
 
-A script is a mapping from a command to its `Act`, or a function of node and command. What a
-mapping does not name succeeds without a word. To embedders too this is public.
+A script is a mapping from a command to its `Act`, or a function of node and command. A list of
+acts is what happens the first time, the second, and so on; its last one stays. What a mapping
+does not name succeeds without a word. To embedders too this is public.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pegasus.errors import NeverStartedError, UnreachableError
@@ -73,7 +75,7 @@ class Act:
         return replace(self, gate=gate)
 
 
-Script = Mapping[str, Act] | Callable[[Node, str], Act]
+Script = Mapping[str, Act | Sequence[Act]] | Callable[[Node, str], Act]
 
 #: Says why a node can't be connected to, or None when it can. Called for every try.
 Unreachable = Callable[[Node], str | None]
@@ -168,6 +170,7 @@ class FakeHosts:
         self.connections: list[FakeConnection] = []
         self._script = script if script is not None else {}
         self._unreachable = unreachable
+        self._asked: Counter[str] = Counter()
         self._changed = threading.Condition()
 
     def connect(self, node: Node) -> FakeConnection:
@@ -197,10 +200,16 @@ class FakeHosts:
                 raise TimeoutError(f"not within {timeout:g} s; these ran: {self.commands}")
 
     def act(self, node: Node, command: str) -> Act:
-        """Return what the script says of `command` on `node`."""
+        """Return what the script says of `command` on `node`, this time."""
         if callable(self._script):
             return self._script(node, command)
-        return self._script.get(command, Act())
+        acts = self._script.get(command, Act())
+        if isinstance(acts, Act):
+            return acts
+        with self._changed:
+            times = self._asked[command]
+            self._asked[command] += 1
+        return acts[min(times, len(acts) - 1)]
 
     def reason_unreachable(self, node: Node) -> str | None:
         """Return why `node` can't be connected to now, or None."""

@@ -16,11 +16,11 @@ from invoke.runners import Local, Runner
 from pegasus.errors import NeverStartedError
 from pegasus.events import Stream
 from pegasus.model import Ending, Node, Outcome
-from pegasus.ssh import watchdog
 from pegasus.ssh.base import Cancellation, OnOutput
-from pegasus.ssh.endings import exit_ending, refuse
-from pegasus.ssh.runner import OPTIONS, NotStartedError, StreamingRunner, options
-from pegasus.ssh.stream import CHUNK, NotBegunError
+from pegasus.ssh.running import watchdog
+from pegasus.ssh.running.endings import exit_ending, refuse
+from pegasus.ssh.running.runner import OPTIONS, NotStartedError, StreamingRunner, options
+from pegasus.ssh.running.stream import CHUNK, NotBegunError
 
 
 class LocalProcess:
@@ -52,6 +52,10 @@ class LocalProcess:
     def drained(self) -> bool:
         """See `Process.drained`."""
         return len(self._selector.get_map()) == 1  # the wake-up pipe is left
+
+    def caught_up(self) -> bool:
+        """See `Process.caught_up`. A pipe hides nothing."""
+        return True
 
     def wait(self, timeout: float | None) -> None:
         """See `Process.wait`."""

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sshd import Sshd, generate_key
+from paramiko import SSHClient
+from sshd import ALIASES, Sshd, generate_key
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Host, Node
 from pegasus.ssh.base import Cancellation, Connection
 from pegasus.ssh.connect import connector
 from pegasus.ssh.group import BroadcastGroup
+from pegasus.ssh.login.handshake import Handshake
 
 MakeSshd = Callable[..., Sshd]
 
@@ -214,14 +216,44 @@ def test_the_alias_of_a_host_key_is_what_it_is_known_by(
     assert server.known_hosts.read_text() == f"the-cluster {server.host_key}\n"
 
 
-def test_sixteen_nodes_on_one_sshd_all_connect(make_sshd: MakeSshd) -> None:
-    server = make_sshd()  # MaxStartups is the default
-    connect = connector(ssh_config=server.ssh_config)
-    group = BroadcastGroup.of(connect(node("node-1", index)) for index in range(16))
+@pytest.mark.parametrize("repetition", range(5))
+def test_sixteen_nodes_on_one_sshd_all_connect_every_time(sshd: Sshd, repetition: int) -> None:
+    """MaxStartups is the default."""
+    connect = connector(ssh_config=sshd.ssh_config)
+    nodes = [node(ALIASES[index % len(ALIASES)], index) for index in range(16)]
+    group = BroadcastGroup.of(connect(one) for one in nodes)
     try:
         assert group.each(lambda connection: connection.open()).errors == {}
     finally:
         group.close()
+
+
+@pytest.mark.parametrize(("each", "together", "most"), [(3, 64, 3), (64, 2, 2)])
+def test_no_more_connect_at_a_time_than_the_settings_say(
+    sshd: Sshd, each: int, together: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, here, seen = threading.Lock(), 0, []
+    make = Handshake.make
+
+    def count(handshake: Handshake) -> SSHClient:
+        nonlocal here
+        with lock:
+            here += 1
+            seen.append(here)
+        try:
+            return make(handshake)
+        finally:
+            with lock:
+                here -= 1
+
+    monkeypatch.setattr(Handshake, "make", count)
+    connect = connector(ssh_config=sshd.ssh_config, handshakes=together, handshakes_per_host=each)
+    group = BroadcastGroup.of(connect(node("node-1", index)) for index in range(8))
+    try:
+        assert group.each(lambda connection: connection.open()).errors == {}
+    finally:
+        group.close()
+    assert max(seen) == most
 
 
 def test_a_server_that_turns_some_away_is_tried_again(make_sshd: MakeSshd) -> None:

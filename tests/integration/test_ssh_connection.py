@@ -18,10 +18,10 @@ from sshd import Sshd
 from pegasus.errors import NeverStartedError
 from pegasus.events import Stream
 from pegasus.model import Ending, Host, Node, Outcome
-from pegasus.ssh import stream
 from pegasus.ssh.base import Cancellation, Connection
 from pegasus.ssh.connect import connector
 from pegasus.ssh.group import BroadcastGroup
+from pegasus.ssh.running import stream
 
 
 class Listener:

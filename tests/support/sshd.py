@@ -18,9 +18,11 @@ from pathlib import Path
 #: `Host` aliases of the client's configuration: so many nodes on one server.
 ALIASES = tuple(f"node-{number}" for number in range(1, 9))
 
+# Of several SetEnv lines the first one counts. A bash that thinks it was started by another shell
+# does not read the user's .bashrc, which takes time, and may have something to say.
 _SERVER_CONFIG = """\
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {directory}/host_key
 AuthorizedKeysFile {directory}/authorized_keys
 PidFile none
@@ -32,11 +34,12 @@ PubkeyAuthentication yes
 PermitRootLogin prohibit-password
 LogLevel VERBOSE
 {extra}
+SetEnv SHLVL=2
 """
 
 _CLIENT_CONFIG = """\
 Host {aliases}
-    HostName 127.0.0.1
+    HostName {address}
     Port {port}
     User {user}
 Host *
@@ -64,20 +67,33 @@ class Sshd:
     """One sshd and the means to reach it.
 
     Attributes:
-        port: where it listens on 127.0.0.1; the same after `restart`.
+        address, port: where it listens; the same after `restart`.
         user: whom it lets in: whoever runs the tests.
         directory: where everything of it lies.
         ssh_config: the client's configuration, with the aliases node-1 to node-8.
         known_hosts: the file the client's configuration names; absent until a key is added.
     """
 
-    def __init__(self, directory: Path, extra: str = "") -> None:
-        """Make keys and configuration in `directory`; `extra` lines go to sshd_config."""
+    def __init__(
+        self,
+        directory: Path,
+        extra: str = "",
+        address: str = "127.0.0.1",
+        prefix: tuple[str, ...] = (),
+    ) -> None:
+        """Make keys and configuration in `directory`.
+
+        Parameters:
+            extra: lines for sshd_config.
+            prefix: a command that executes the server, such as `ip netns exec NAME`.
+        """
         self._binary = _find_sshd()
         self._extra = extra
+        self._prefix = prefix
         self._process: subprocess.Popen[bytes] | None = None
         self.directory = directory
         self.user = getpass.getuser()
+        self.address = address
         self.port = 0
         self.known_hosts = directory / "known_hosts"
         self.ssh_config = str(directory / "ssh_config")
@@ -133,12 +149,16 @@ class Sshd:
         config = self.directory / "sshd_config"
         config.write_text(
             _SERVER_CONFIG.format(
-                port=port, directory=self.directory, pam=_use_pam(self.user), extra=self._extra
+                address=self.address,
+                port=port,
+                directory=self.directory,
+                pam=_use_pam(self.user),
+                extra=self._extra,
             )
         )
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._binary, "-D", "-e", "-f", str(config)],
+                [*self._prefix, self._binary, "-D", "-e", "-f", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -148,7 +168,11 @@ class Sshd:
     def _write_client_config(self) -> None:
         Path(self.ssh_config).write_text(
             _CLIENT_CONFIG.format(
-                aliases=" ".join(ALIASES), port=self.port, user=self.user, directory=self.directory
+                aliases=" ".join(ALIASES),
+                address=self.address,
+                port=self.port,
+                user=self.user,
+                directory=self.directory,
             )
         )
 
@@ -156,7 +180,7 @@ class Sshd:
         assert self._process is not None
         deadline = time.monotonic() + 10
         while self._process.poll() is None and time.monotonic() < deadline:
-            if _answers(port):
+            if _answers(self.address, port):
                 return self._process.poll() is None
             time.sleep(0.02)
         return False
@@ -194,9 +218,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answers(port: int) -> bool:
+def _answers(address: str, port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
+        with socket.create_connection((address, port), timeout=1) as probe:
             return probe.recv(4) == b"SSH-"
     except OSError:
         return False

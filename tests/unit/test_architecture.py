@@ -25,17 +25,29 @@ STOREYS = [
     ["lint"],
     ["ssh"],
     ["result"],
-    ["modes", "interrupts"],
+    ["modes", "interrupts", "control"],
     ["terminal"],
     ["runs"],
     ["tasks", "demo"],
     ["cli"],
 ]
 
+#: The same within the largest room.
+SSH_STOREYS = [
+    ["base"],
+    ["openssh"],
+    ["hostkeys", "wire"],
+    ["login"],
+    ["running"],
+    ["connection", "local", "group", "fake"],
+    ["connect"],
+]
+
 #: Which rooms may import which library.
 LIBRARIES = {
     "fabric": {"ssh"},
     "paramiko": {"ssh"},
+    "cryptography": {"ssh"},
     "invoke": {"ssh", "tasks", "demo", "cli"},
     "yaml": {"files"},
     "fasteners": {"files", "ssh"},
@@ -85,8 +97,8 @@ def ours(path: Path) -> set[str]:
     return {name for name in names if (ROOT / name).is_dir() or (ROOT / f"{name}.py").exists()}
 
 
-def storey(name: str) -> int:
-    return next(number for number, names in enumerate(STOREYS) if name in names)
+def storey(name: str, storeys: list[list[str]] = STOREYS) -> int:
+    return next(number for number, names in enumerate(storeys) if name in names)
 
 
 def test_every_room_stands_on_a_storey() -> None:
@@ -97,6 +109,15 @@ def test_every_room_stands_on_a_storey() -> None:
 def test_imports_go_one_way(path: Path) -> None:
     here = room(path)
     assert {name for name in ours(path) if storey(name) > storey(here)} == set()
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "ssh").rglob("[!_]*.py")), ids=lambda path: path.stem
+)
+def test_imports_go_one_way_within_ssh(path: Path) -> None:
+    parts = (name.split(".") for name in imports(path) if name.startswith("pegasus.ssh."))
+    here = storey(path.relative_to(ROOT / "ssh").with_suffix("").parts[0], SSH_STOREYS)
+    assert {part[2] for part in parts if storey(part[2], SSH_STOREYS) > here} == set()
 
 
 def test_no_module_is_imported_in_a_circle() -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Host, Node
-from pegasus.ssh import config
-from pegasus.ssh.config import Target, resolve
-from pegasus.ssh.jump import jump_command
+from pegasus.ssh.base import GivenUpError
+from pegasus.ssh.login.jump import jump_command
+from pegasus.ssh.openssh import config
+from pegasus.ssh.openssh.config import resolve
+from pegasus.ssh.openssh.target import Target
 
 #: OpenSSH looks here, whatever $HOME says.
 HOME = pwd.getpwuid(os.getuid()).pw_dir
@@ -174,6 +180,70 @@ def test_user_names_likewise(parser: str, config_file: str, user: str) -> None:
 @pytest.mark.parametrize("name", ["::1", "fe80::1%eth0", "10.0.0.1", "a-b_c.example", "bücher.de"])
 def test_ordinary_names_and_addresses_are_not(config_file: str, name: str) -> None:
     assert target(config_file, name).name == name
+
+
+def test_a_close_does_not_wait_for_what_the_configuration_runs(tmp_path: Path) -> None:
+    path, begun = tmp_path / "config", tmp_path / "begun"
+    path.write_text(f'Match exec "echo $$ >{begun}; sleep 61; :"\n Port 7\n')
+    closing = threading.Event()
+    errors: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            resolve(Node(0, Host("a", "a")), str(path), closing)
+        except GivenUpError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while not (begun.exists() and begun.read_text().strip()):
+        assert thread.is_alive()
+        time.sleep(0.01)
+    closing.set()
+    thread.join(10)
+    assert [type(error) for error in errors] == [GivenUpError]
+    wait_until_ended(int(begun.read_text()))
+
+
+def wait_until_ended(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    stat = Path(f"/proc/{pid}/stat")
+    with contextlib.suppress(OSError):
+        while stat.read_text().rsplit(") ", 1)[1][0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_what_openssh_is_told_of_the_host_key_and_the_session(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(
+        "ServerAliveInterval 20\nServerAliveCountMax 4\nRevokedHostKeys /r/k\n"
+        "RequiredRSASize 3072\nVerifyHostKeyDNS ask\nNoHostAuthenticationForLocalhost yes\n"
+        "CASignatureAlgorithms ssh-ed25519,rsa-sha2-512\nRekeyLimit 1G 1h\n"
+        "CertificateFile ~/c\nCertificateFile /%n/%C\nAddressFamily inet\nCompression yes\n"
+    )
+    found = target(str(path), "a")
+    assert (found.alive_interval, found.alive_count) == (20.0, 4)
+    assert (found.revoked_host_keys, found.required_rsa_size) == (("/r/k",), 3072)
+    assert (found.verify_host_key_dns, found.trust_loopback) == (True, True)
+    assert found.ca_algorithms == ("ssh-ed25519", "rsa-sha2-512")
+    assert found.rekey_limit == (1 << 30, 3600)
+    assert found.certificate_files[0] == f"{HOME}/c"
+    assert re.fullmatch("/a/[0-9a-f]{40}", found.certificate_files[1])
+    assert (found.address_family, found.compression) == ("inet", True)
+
+
+def test_the_hash_of_a_host_is_openssh_s(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text("UserKnownHostsFile /k/%C\nIdentityFile /k/%C\nControlPath /other\n")
+    found = target(str(path), "a")
+    assert found.known_hosts == found.identity_files
+
+
+def test_known_hosts_are_not_worked_out_twice(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("UserKnownHostsFile /k/%%h\nIdentityFile /k/%%h\n")
+    found = target(str(tmp_path / "config"), "a")
+    assert found.known_hosts == found.identity_files == ("/k/%h",)
 
 
 def test_include_match_and_none_are_openssh_s_to_read(tmp_path: Path) -> None:

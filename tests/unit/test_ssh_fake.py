@@ -36,6 +36,19 @@ def test_a_mapping_says_what_commands_do() -> None:
     assert run(connection, "train") == Ending(Outcome.LOST, detail="gone")
 
 
+def test_a_list_says_what_happens_each_time_on_whatever_node() -> None:
+    hosts = FakeHosts({"make": [Act.exits(2), Act.exits(1), Act()]})
+    statuses = [run(hosts.connect(node), "make").exit_status for node in (*NODES, NODES[0])]
+    assert statuses == [2, 1, 0, 0]
+
+
+def test_a_blocked_command_times_out() -> None:
+    cancellation = Cancellation()
+    connection = FakeHosts({"x": Act.blocks()}).connect(NODES[0])
+    ending = connection.attempt("x", ignore, cancellation, timeout=0.01)
+    assert ending.outcome is cancellation.outcome is Outcome.TIMED_OUT
+
+
 def test_a_function_may_look_at_the_node() -> None:
     hosts = FakeHosts(lambda node, command: Act.exits(node.index))
     assert [run(hosts.connect(node), "x").exit_status for node in NODES] == [0, 1, 2]

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from pegasus.ssh import gate
-from pegasus.ssh.gate import DroppedError, Gate, GivenUpError
+from pegasus.ssh.base import GivenUpError
+from pegasus.ssh.login import gate
+from pegasus.ssh.login.gate import DroppedError, Gate
 
 #: Nobody closes.
 OPEN = threading.Event()

@@ -9,11 +9,11 @@ import pytest
 
 from pegasus.events import Stream
 from pegasus.model import Ending, Outcome
-from pegasus.ssh import stream
 from pegasus.ssh.base import Cancellation
-from pegasus.ssh.endings import exit_ending
-from pegasus.ssh.stream import Follower, NotBegunError
-from pegasus.ssh.watchdog import MARKER
+from pegasus.ssh.running import stream
+from pegasus.ssh.running.endings import exit_ending
+from pegasus.ssh.running.stream import Follower, NotBegunError
+from pegasus.ssh.running.watchdog import MARKER
 
 
 class Clock:
@@ -41,6 +41,7 @@ class FakeProcess:
         self.pace = 0.5
         self._opening = opening
         self.drained = False
+        self.is_caught_up = True
         self.let_go_at: float | None = None
         self._clock = clock
         self._script = script
@@ -60,6 +61,9 @@ class FakeProcess:
 
     def wake(self) -> None:
         pass
+
+    def caught_up(self) -> bool:
+        return self.is_caught_up
 
     def read(self) -> Iterator[tuple[Stream, bytes]]:
         opening, self._opening = self._opening, b""
@@ -252,6 +256,34 @@ def test_a_child_that_writes_for_ever_is_listened_to_for_a_limited_time(clock: C
     process = FakeProcess(clock, script())
     assert follow(process)[0] == Ending.exited(3)
     assert stream.LINGER <= clock.now <= stream.LINGER + 1
+
+
+def test_a_line_that_falters_after_the_end_cuts_nothing_off(clock: Clock) -> None:
+    def script() -> Iterator[bytes | Callable[[], None] | None]:
+        yield lambda: setattr(process, "ended", True)
+        yield None  # nothing comes, and the host is asked why
+        for _ in range(5):
+            yield lambda: setattr(clock, "now", clock.now + 10 * stream.LINGER)
+            yield b"late"
+            yield None
+        yield lambda: setattr(process, "is_caught_up", True)
+
+    process = FakeProcess(clock, script())
+    process.is_caught_up = False
+    assert follow(process) == (Ending.exited(3), len(b"late") * 5)
+
+
+def test_a_host_is_asked_no_longer_when_the_user_cancels(clock: Clock) -> None:
+    cancellation = Cancellation()
+
+    def script() -> Iterator[bytes | Callable[[], None] | None]:
+        yield lambda: setattr(process, "ended", True)
+        yield None
+        yield cancellation.cancel
+
+    process = FakeProcess(clock, script())
+    process.is_caught_up = False
+    assert follow(process, cancellation)[0] == Ending.exited(3)
 
 
 def test_and_for_a_limited_amount(clock: Clock) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pegasus.ssh import watchdog
+from pegasus.ssh.running import watchdog
 
 SHELLS = ("dash", "bash", "busybox")
 

@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from pegasus.ssh.base import GivenUpError
+
 T = TypeVar("T")
 
 #: Handshakes at a time on one sshd, and in all.
@@ -29,10 +31,6 @@ _GLANCE = 0.2
 
 class DroppedError(Exception):
     """The server ended the connection before it was usable: another try may do better."""
-
-
-class GivenUpError(Exception):
-    """Nobody wants the connection any more."""
 
 
 class Gate:

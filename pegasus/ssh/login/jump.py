@@ -8,36 +8,42 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import threading
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Host, Node
-from pegasus.ssh.config import Target, resolve
+from pegasus.ssh.openssh.config import resolve
+from pegasus.ssh.openssh.target import Target
 
 
-def jump_command(node: Node, target: Target) -> list[str]:
+def jump_command(node: Node, target: Target, closing: threading.Event | None = None) -> list[str]:
     """Return the command whose standard input and output are connected to the target's sshd.
 
     Raises:
         UnreachableError: there is no `ssh`, or a jump host is not written right.
+        GivenUpError: `closing` was set meanwhile.
     """
     if shutil.which("ssh") is None:
         raise UnreachableError(node, "connect", "ProxyJump needs `ssh`: install OpenSSH's client")
     hops = [_parse(node, text) for text in (target.proxy_jump or "").split(",")]
+    strict = [_strictness(node, target, hop, closing) for hop in hops]
     proxy: str | None = None
-    for hop in hops[:-1]:
+    for hop, strictness in zip(hops[:-1], strict[:-1], strict=True):
         # The next hop's own `ssh` fills in where that hop is: it knows its configuration.
-        words = [word.replace("%", "%%") for word in _options(node, target, hop, proxy)]
+        words = [word.replace("%", "%%") for word in _options(target, hop, strictness, proxy)]
         proxy = shlex.join([*words, "-W", "[%h]:%p", "--", hop.name])
     last = hops[-1]
     destination = f"[{target.hostname}]:{target.port}"
-    return [*_options(node, target, last, proxy), "-W", destination, "--", last.name]
+    return [*_options(target, last, strict[-1], proxy), "-W", destination, "--", last.name]
 
 
-def _options(node: Node, target: Target, hop: Host, proxy: str | None) -> list[str]:
+def _options(target: Target, hop: Host, strictness: str, proxy: str | None) -> list[str]:
     command = ["ssh", "-o", "BatchMode=yes", "-o", "ClearAllForwardings=yes"]
+    # It would write known_hosts anew, and lose what others add meanwhile.
+    command += ["-o", "UpdateHostKeys=no"]
     if target.config_file is not None:
         command += ["-F", target.config_file]
-    if _strictness(node, target, hop) == "accept-new":  # or "ask", where nobody can be asked
+    if strictness == "accept-new":  # or "ask", where nobody can be asked
         command += ["-o", "StrictHostKeyChecking=accept-new"]
     if proxy is not None:
         command += ["-o", f"ProxyCommand={proxy}"]
@@ -48,9 +54,9 @@ def _options(node: Node, target: Target, hop: Host, proxy: str | None) -> list[s
     return command
 
 
-def _strictness(node: Node, target: Target, hop: Host) -> str:
+def _strictness(node: Node, target: Target, hop: Host, closing: threading.Event | None) -> str:
     try:
-        return resolve(Node(node.index, hop), target.config_file).strict
+        return resolve(Node(node.index, hop), target.config_file, closing).strict
     except UnreachableError as error:
         problem = f"jump host {hop.text}: {error.problem}"
         raise UnreachableError(node, error.step, problem) from error

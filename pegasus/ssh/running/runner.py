@@ -14,10 +14,10 @@ from invoke.runners import Result, Runner
 from paramiko import ChannelException, SSHException
 
 from pegasus.model import Ending
-from pegasus.ssh import watchdog
 from pegasus.ssh.base import Cancellation, OnOutput
-from pegasus.ssh.process import RemoteProcess
-from pegasus.ssh.stream import Follower, Process
+from pegasus.ssh.running import watchdog
+from pegasus.ssh.running.process import RemoteProcess
+from pegasus.ssh.running.stream import Follower, Process
 
 #: What these runners understand beyond Invoke's own options, with their defaults. Invoke
 #: accepts what its configuration declares under `run`, and nothing else.

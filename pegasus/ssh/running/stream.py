@@ -13,13 +13,14 @@ from typing import Protocol
 from pegasus.events import Stream
 from pegasus.model import Ending, Outcome
 from pegasus.ssh.base import Cancellation, OnOutput
-from pegasus.ssh.watchdog import MARKER
+from pegasus.ssh.running.watchdog import MARKER
 
 #: How much is read at once, in bytes.
 CHUNK = 32768
 
 #: A child left in the background may hold the output open for ever. Once the command itself
-#: has ended, what is still in the pipes is read until nothing comes for this long (seconds), …
+#: has ended, what is still in the pipes is read until nothing comes for this long (seconds) and
+#: the host says that it has nothing more, …
 QUIET = 1.0
 #: … but no longer than this (seconds), in case the child goes on writing; only the time in which
 #: there was nothing to read counts, and what comes over a slow line earns more of it …
@@ -56,6 +57,13 @@ class Process(Protocol):
     @property
     def drained(self) -> bool:
         """Whether both outputs are closed and read."""
+
+    def caught_up(self) -> bool:
+        """Return whether all that had been written when this was first asked has been read.
+
+        That is, asked since there was something to read. Where the host has to answer first,
+        `wait` returns when it has.
+        """
 
     def wait(self, timeout: float | None) -> None:
         """Sleep until something has changed, `wake` is called, or `timeout` seconds are over."""
@@ -132,20 +140,27 @@ class _Settling:
     """Decides how long to read on after the end."""
 
     def __init__(self) -> None:
+        self.is_asking = False  # the host; a line that falters is not the silence of a command
         self._waited = self._silence = 0.0
         self._received = 0
 
     def note(self, waited: float, received: int) -> None:
         """Take account of a turn: the seconds it has waited, and the bytes that came."""
+        waited = 0.0 if self.is_asking else waited
+        self.is_asking = False
         self._waited += waited
         self._silence = 0.0 if received else self._silence + waited
         self._received += received
 
-    def remaining(self, quiet: float) -> float:
-        """Return for how many seconds more to wait for output; 0 or less when it is enough."""
+    def patience(self) -> float:
+        """Return for how many seconds more to wait at all; 0 or less when it is enough."""
         if self._received > REMAINDER:
             return 0.0
-        return min(quiet - self._silence, LINGER + self._received / SLOW - self._waited)
+        return LINGER + self._received / SLOW - self._waited
+
+    def quiet(self, quiet: float) -> float:
+        """Return how many seconds are left of the silence that is waited for."""
+        return quiet - self._silence
 
 
 class Follower:
@@ -209,15 +224,22 @@ class Follower:
                 self._delivery(stream, own)
         return received
 
-    def _settle(self, waited: float, received: int) -> float:
+    def _settle(self, waited: float, received: int) -> float | None:
         if self._settling is None:
             self._settling = _Settling()
             waited = received = 0  # that was before the end
         self._settling.note(waited, received)
-        if self._process.drained:
-            return 0.0
+        patience = self._settling.patience()
         # Whether it has begun is not decided by a line that falters.
-        return self._settling.remaining(QUIET if self._opening.is_over else LINGER)
+        quiet = self._settling.quiet(QUIET if self._opening.is_over else LINGER)
+        if self._process.drained or patience <= 0:
+            return 0.0
+        if quiet > 0:
+            return min(quiet, patience)
+        if self._cancellation.outcome is not None or self._process.caught_up():
+            return 0.0
+        self._settling.is_asking = True
+        return None  # a line that says nothing at all is dead, and ended as such
 
     def _await_beginning(self) -> float:
         remaining = self._begin_by - time.monotonic()

@@ -1,4 +1,4 @@
-"""Paramiko's transport, made to tell how a session ended and to cost nothing while it waits.
+"""Paramiko's transport, made to tell how a session ended.
 
 Paramiko reads a death by signal, a session closed without a status and a lost connection all
 as status -1. The messages that tell them apart pass through its table of channel handlers,
@@ -7,7 +7,6 @@ where this subclass looks at them.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
 import threading
@@ -17,28 +16,12 @@ from typing import Any, ClassVar
 from paramiko import Channel, Message, Transport
 from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST
 
+from pegasus.ssh.openssh.algorithms import CERTIFICATE, signatures
+from pegasus.ssh.wire.steady import SteadyTransport
+
 # What goes wrong here is told by exceptions. Without a handler, Python would print Paramiko's
 # errors, tracebacks included, on standard error.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-#: How long the transport's thread sleeps at most when nothing comes, in seconds. Closing wakes
-#: it at once; Paramiko's own 0.1 s is ten wake-ups a second for every connection.
-_NAP = 5.0
-
-#: A peer that is gone without a word is noticed after about this many seconds.
-_DEAD_AFTER = 30
-_PROBE_EVERY = 5
-
-_SOCKET_OPTIONS: tuple[tuple[str, int], ...] = (
-    ("TCP_NODELAY", 1),  # a round trip would wait 40 ms for a delayed acknowledgement
-    ("TCP_KEEPIDLE", _DEAD_AFTER // 2),
-    ("TCP_KEEPINTVL", _PROBE_EVERY),
-    ("TCP_KEEPCNT", _DEAD_AFTER // 2 // _PROBE_EVERY),
-    ("TCP_USER_TIMEOUT", _DEAD_AFTER * 1000),
-)
-
-#: The signature algorithms of a type of key, where they are named differently.
-_ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 
 class Wakeup(threading.Event):
@@ -95,10 +78,9 @@ def _on_close(channel: Channel, message: Message) -> None:
     Channel._handle_close(channel, message)  # closes the buffers, which sets the wakeup
 
 
-class NodeTransport(Transport):  # type: ignore[misc]
+class NodeTransport(SteadyTransport):
     """A transport for `paramiko.SSHClient.connect(transport_factory=…)`."""
 
-    _active_check_timeout = _NAP
     _channel_handler_table: ClassVar[dict[int, Any]] = {
         **Transport._channel_handler_table,
         MSG_CHANNEL_REQUEST: _on_request,
@@ -106,20 +88,27 @@ class NodeTransport(Transport):  # type: ignore[misc]
     }
 
     def __init__(self, sock: socket.socket, **kwargs: Any) -> None:
-        self._reports: dict[int, SessionReport] = {}
-        _tune(sock)
+        """Prepare to speak SSH over a connected socket; see `SteadyTransport` and Paramiko's."""
         super().__init__(sock, **kwargs)
+        self._reports: dict[int, SessionReport] = {}
+        self._first_host_keys: set[str] = set()
+        plain = self.get_security_options().key_types
+        certificates = [name + CERTIFICATE for name in plain]
+        self.get_security_options().key_types = [*certificates, *plain]  # as OpenSSH has them
 
     def prefer_host_keys(self, kinds: Sequence[str]) -> None:
         """Ask for host keys of these types first, so that a known key is the one shown.
 
         Parameters:
-            kinds: types as known_hosts has them, best first; unknown ones are passed over.
+            kinds: types of key and certificate; those that are not spoken are passed over.
         """
-        algorithms = [name for kind in kinds for name in _ALGORITHMS.get(kind, (kind,))]
-        options = self.get_security_options()
-        wanted = [name for name in dict.fromkeys(algorithms) if name in options.key_types]
-        options.key_types = wanted + [name for name in options.key_types if name not in wanted]
+        self._first_host_keys = {name for kind in kinds for name in signatures(kind, ())}
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """The algorithms for host keys, best first. Paramiko has certificates last, or twice."""
+        allowed = self.get_security_options().key_types
+        return tuple(sorted(allowed, key=lambda name: name not in self._first_host_keys))
 
     def watch(self, channel: Channel) -> SessionReport:
         """Return the report of `channel`, which is kept up to date until `forget`."""
@@ -135,18 +124,3 @@ class NodeTransport(Transport):  # type: ignore[misc]
     def forget(self, channel: Channel) -> None:
         """Watch `channel` no more."""
         self._reports.pop(channel.chanid, None)
-
-    def close(self) -> None:
-        """Close at once: the thread that sleeps in recv() is woken."""
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
-        super().close()
-
-
-def _tune(sock: socket.socket) -> None:
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _SOCKET_OPTIONS:
-        if hasattr(socket, name):  # not every system has every one
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

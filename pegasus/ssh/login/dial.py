@@ -21,15 +21,17 @@ from typing import IO
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Node
-from pegasus.ssh.config import Target
-from pegasus.ssh.gate import GivenUpError
-from pegasus.ssh.jump import jump_command
+from pegasus.ssh.base import GivenUpError
+from pegasus.ssh.login.jump import jump_command
+from pegasus.ssh.openssh.target import Target
 
 #: How long a TCP connection may take when the configuration does not say, in seconds.
 CONNECT_TIMEOUT = 30.0
 
 #: How often it is looked whether the connection is still wanted, in milliseconds.
 _GLANCE = 200
+
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 class Line:
@@ -107,7 +109,7 @@ def dial(node: Node, target: Target, closing: threading.Event) -> Line:
         GivenUpError: `closing` was set meanwhile.
     """
     if target.proxy_jump is not None:
-        return _start(node, jump_command(node, target))
+        return _start(node, jump_command(node, target, closing))
     if target.proxy_command is not None:
         shell = shutil.which("sh") or "/bin/sh"
         return _start(node, [shell, "-c", f"exec {target.proxy_command}"])
@@ -118,7 +120,7 @@ def _connect(node: Node, target: Target, closing: threading.Event) -> socket.soc
     timeout = target.connect_timeout or CONNECT_TIMEOUT
     where = f"{target.hostname} port {target.port}"
     try:
-        return _connect_to_any((target.hostname, target.port), timeout, closing)
+        return _connect_repeatedly(target, timeout, closing)
     except (socket.gaierror, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
         problem = f"{target.hostname!r} is not found ({reason}); is it written right in hosts.yaml?"
@@ -132,15 +134,26 @@ def _connect(node: Node, target: Target, closing: threading.Event) -> socket.soc
         raise UnreachableError(node, "connect", problem) from error
 
 
-def _connect_to_any(
-    address: tuple[str, int], timeout: float, closing: threading.Event
-) -> socket.socket:
+def _connect_repeatedly(target: Target, timeout: float, closing: threading.Event) -> socket.socket:
+    """Connect, with as many tries as ConnectionAttempts has, a second apart."""
+    for _ in range(target.connect_attempts - 1):
+        with contextlib.suppress(OSError):
+            return _connect_to_any(target, timeout, closing)
+        if closing.wait(1):
+            raise GivenUpError
+    return _connect_to_any(target, timeout, closing)
+
+
+def _connect_to_any(target: Target, timeout: float, closing: threading.Event) -> socket.socket:
     """As `socket.create_connection`, but not without `closing` being looked at."""
     failure = OSError("the name has no address")
-    for family, kind, protocol, _, place in socket.getaddrinfo(*address, 0, socket.SOCK_STREAM):
+    wanted = _FAMILIES.get(target.address_family, socket.AF_UNSPEC)
+    places = socket.getaddrinfo(target.hostname, target.port, wanted, socket.SOCK_STREAM)
+    for family, kind, protocol, _, place in places:
         try:
             sock = socket.socket(family, kind, protocol)
             try:
+                _bind(sock, family, target.bind_address)
                 _await_connection(sock, place, timeout, closing)
             except BaseException:
                 sock.close()
@@ -149,6 +162,17 @@ def _connect_to_any(
         except OSError as error:
             failure = error
     raise failure
+
+
+def _bind(sock: socket.socket, family: int, address: str | None) -> None:
+    """Bind to BindAddress, if there is one, which has to be of the same family."""
+    if address is None:
+        return
+    try:
+        found = socket.getaddrinfo(address, 0, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
+        sock.bind(found[0][4])
+    except OSError as error:
+        raise OSError(f"BindAddress {address}: {error.strerror or error}") from error
 
 
 def _await_connection(

@@ -13,12 +13,14 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Node
-from pegasus.ssh.auth import Login
-from pegasus.ssh.config import Target
-from pegasus.ssh.dial import CONNECT_TIMEOUT, Line, dial
-from pegasus.ssh.gate import DroppedError
-from pegasus.ssh.hostkeys import HostKeyCheck
-from pegasus.ssh.transport import NodeTransport
+from pegasus.ssh.hostkeys.check import HostKeyCheck
+from pegasus.ssh.login.auth import Login
+from pegasus.ssh.login.dial import CONNECT_TIMEOUT, Line, dial
+from pegasus.ssh.login.gate import DroppedError
+from pegasus.ssh.openssh import algorithms
+from pegasus.ssh.openssh.target import Target
+from pegasus.ssh.wire.keepalive import Patience
+from pegasus.ssh.wire.transport import NodeTransport
 
 #: How long a server may take to log us in, and to open a channel, in seconds.
 _LOGIN_TIMEOUT = 60.0
@@ -39,14 +41,17 @@ class Handshake:
         target: Target,
         on_line: Callable[[Line], None],
         closing: threading.Event,
+        dead_after: float | None = None,
     ) -> None:
         """Prepare.
 
         Parameters:
             on_line: is given every line as soon as it is there.
             closing: when it is set, no connection is waited for.
+            dead_after: the setting of that name.
         """
         self._node = node
+        self._patience = Patience.choose(dead_after, target.alive_interval, target.alive_count)
         self._target = target
         self._on_line = on_line
         self._closing = closing
@@ -83,7 +88,8 @@ class Handshake:
         kinds = check.known_kinds()
 
         def make_transport(sock: Any, **options: Any) -> NodeTransport:
-            transport = NodeTransport(sock, **options)
+            transport = NodeTransport(sock, patience=self._patience, **options)
+            algorithms.restrict(self._node, self._target, transport)
             transport.prefer_host_keys(kinds)
             return transport
 
@@ -98,8 +104,12 @@ class Handshake:
             auth_timeout=_LOGIN_TIMEOUT,
             channel_timeout=_CHANNEL_TIMEOUT,
             transport_factory=make_transport,
+            compress=self._target.compression,
             auth_strategy=login,
         )
+        transport = client.get_transport()
+        transport.limit_keys(*self._target.rekey_limit)
+        transport.keep_alive()
 
     def _explain(
         self, error: BaseException, login: Login, line: Line, seconds: float
@@ -108,7 +118,7 @@ class Handshake:
         if isinstance(error, AuthFailure):
             return self._failure("auth", login.describe(error))
         if isinstance(error, IncompatiblePeer):
-            return self._failure("session", f"{error}; the server is too old or too strict")
+            return self._failure("session", algorithms.explain(str(error)))
         if not isinstance(error, (SSHException, OSError, EOFError)):
             return error
         if isinstance(error, UnreachableError):

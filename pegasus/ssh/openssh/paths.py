@@ -9,8 +9,8 @@ import re
 import socket
 
 
-class UnclearPathError(Exception):
-    """A list of files can be read in more than one way; the message says what to do."""
+class UnclearPathError(ValueError):
+    """A path can't be worked out for certain; the message says what to do."""
 
 
 def files(value: str, tokens: dict[str, str]) -> tuple[str, ...]:
@@ -27,7 +27,7 @@ def files(value: str, tokens: dict[str, str]) -> tuple[str, ...]:
     if len(pieces) > 1 and os.path.isdir(os.path.dirname(whole)):
         return (whole,)  # a directory's name ends with a blank
     names = [name for piece in pieces for name in _split(piece, tokens)]
-    return tuple(path(name, tokens) for name in names if name not in ("none", "/dev/null"))
+    return tuple(path(name, tokens) for name in names if name != "none")
 
 
 def _split(piece: str, tokens: dict[str, str]) -> list[str]:
@@ -46,9 +46,22 @@ def _split(piece: str, tokens: dict[str, str]) -> list[str]:
 
 
 def path(value: str, tokens: dict[str, str]) -> str:
-    """Return a path with its tokens, variables and the home worked out."""
-    found = os.path.expandvars(expand(value, tokens))
-    return tokens["d"] + found[1:] if found == "~" or found.startswith("~/") else found
+    """Return a path with the home, its tokens and ${variables} worked out.
+
+    Parameters:
+        tokens: those of `tokens_of`; none at all for a path that is worked out already.
+
+    Raises:
+        UnclearPathError: a token or a variable is not known.
+    """
+    return _replace(r"%(.|$)|\$\{([^}]*)\}", tilde(value), tokens) if tokens else value
+
+
+def tilde(value: str) -> str:
+    """Return a path with `~` and `~user` worked out."""
+    if value == "~" or value.startswith("~/"):
+        return home() + value[1:]
+    return os.path.expanduser(value)
 
 
 def home() -> str:
@@ -59,13 +72,29 @@ def home() -> str:
         return os.path.expanduser("~")
 
 
-def tokens_of(name: str, hostname: str, port: str, user: str) -> dict[str, str]:
-    """Return what OpenSSH puts in place of %-tokens (ssh_config(5), TOKENS)."""
+def local_user() -> str:
+    """Return the user that OpenSSH takes: the user database's, whatever $USER says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return getpass.getuser()
+
+
+def tokens_of(
+    name: str, hostname: str, port: str, user: str, *, alias: str | None, jump: str | None
+) -> dict[str, str]:
+    """Return what OpenSSH puts in place of %-tokens (ssh_config(5), TOKENS), %C excepted.
+
+    Parameters:
+        name: the host as it was asked for; hostname: HostName.
+        alias: HostKeyAlias; jump: ProxyJump.
+    """
     here = socket.gethostname()
     return {
         "%": "%",
         "h": hostname,
-        "k": name,
+        "j": jump or "",
+        "k": alias or name,
         "n": name,
         "p": port,
         "r": user,
@@ -73,10 +102,26 @@ def tokens_of(name: str, hostname: str, port: str, user: str) -> dict[str, str]:
         "i": str(os.getuid()),
         "l": here,
         "L": here.split(".")[0],
-        "u": getpass.getuser(),
+        "u": local_user(),
     }
 
 
 def expand(value: str, tokens: dict[str, str]) -> str:
-    """Put the values of `tokens_of` in place of the tokens."""
-    return re.sub(r"%(.)", lambda found: tokens.get(found[1], found[0]), value)
+    """Put the values of `tokens_of` in place of the tokens.
+
+    Raises:
+        UnclearPathError: a token is not known.
+    """
+    return _replace(r"%(.|$)()", value, tokens)
+
+
+def _replace(pattern: str, value: str, tokens: dict[str, str]) -> str:
+    """Replace all in one go, so that nothing is read in what was put in."""
+
+    def replacement(found: re.Match[str]) -> str:
+        source, key = (os.environ, found[2]) if found[2] else (tokens, found[1])
+        if key not in source:
+            raise UnclearPathError(f"{found[0]} in {value!r} is not known here: write it out")
+        return source[key]
+
+    return re.sub(pattern, replacement, value)

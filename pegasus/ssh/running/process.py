@@ -3,14 +3,48 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from paramiko import Channel, SSHException
 
 from pegasus.events import Stream
 from pegasus.model import Ending, Outcome
-from pegasus.ssh.endings import exit_ending
-from pegasus.ssh.stream import CHUNK
+from pegasus.ssh.running.endings import exit_ending
+from pegasus.ssh.running.stream import CHUNK
+from pegasus.ssh.wire.transport import Wakeup
+
+#: So many answers of a server in a row, with no output between them, show that it has no more. One
+#: would do if it were not for the exchange of keys, where the first may overtake output.
+_ANSWERS = 2
+
+
+class Soundings:
+    """Finds out whether what a server has to send has arrived, by asking it for answers."""
+
+    def __init__(self, ask: Callable[[Callable[[], None]], None], wakeup: Wakeup) -> None:
+        """Prepare to ask through `ask`, and to set `wakeup` at each answer."""
+        self._ask = ask
+        self._wakeup = wakeup
+        self._asked = self._answered = self._void = 0
+
+    def begin_anew(self) -> None:
+        """Take no account of what has been asked so far."""
+        self._void = self._asked
+
+    def is_enough(self) -> bool:
+        """Return whether all has arrived; ask the next question if none is open."""
+        if self._answered - self._void >= _ANSWERS:
+            return True
+        if self._answered == self._asked:
+            self._asked += 1
+            # When that fails, the connection is over, and so is the channel.
+            with contextlib.suppress(SSHException, OSError, EOFError):
+                self._ask(self._note_answer)
+        return False
+
+    def _note_answer(self) -> None:
+        self._answered += 1
+        self._wakeup.set()
 
 
 class RemoteProcess:
@@ -20,6 +54,7 @@ class RemoteProcess:
         self._channel = channel
         self._transport = channel.get_transport()
         self._report = self._transport.watch(channel)
+        self._soundings = Soundings(self._transport.ping, self._report.wakeup)
 
     @property
     def ended(self) -> bool:
@@ -41,6 +76,11 @@ class RemoteProcess:
     def _readable(self) -> bool:
         return bool(self._channel.recv_ready() or self._channel.recv_stderr_ready())
 
+    def caught_up(self) -> bool:
+        """See `Process.caught_up`."""
+        is_enough = self._soundings.is_enough()  # before looking for what came with the answer
+        return is_enough and not self._readable
+
     def wait(self, timeout: float | None) -> None:
         """See `Process.wait`."""
         if not self._readable:
@@ -53,14 +93,12 @@ class RemoteProcess:
 
     def read(self) -> Iterator[tuple[Stream, bytes]]:
         """See `Process.read`."""
-        # Taking data may have to tell the server so, which fails when the connection does. The
-        # channel is closed then, and `ended` says so.
-        with contextlib.suppress(SSHException, OSError, EOFError):
-            if self._channel.recv_ready():
-                yield Stream.STDOUT, self._channel.recv(CHUNK)
-        with contextlib.suppress(SSHException, OSError, EOFError):
-            if self._channel.recv_stderr_ready():
-                yield Stream.STDERR, self._channel.recv_stderr(CHUNK)
+        if self._readable:
+            self._soundings.begin_anew()
+        if self._channel.recv_ready():
+            yield Stream.STDOUT, self._channel.recv(CHUNK)
+        if self._channel.recv_stderr_ready():
+            yield Stream.STDERR, self._channel.recv_stderr(CHUNK)
 
     def let_go(self) -> None:
         """See `Process.let_go`."""
@@ -76,7 +114,9 @@ class RemoteProcess:
             return exit_ending(report.exit_status)
         if report.closed_by_server:
             return Ending(Outcome.LOST, detail="the server closed the session without a status")
-        return Ending(Outcome.LOST, detail="the connection was lost while the command ran")
+        lost = "the connection was lost while the command ran"
+        death = self._transport.death
+        return Ending(Outcome.LOST, detail=f"{lost}: {death}" if death else lost)
 
     def dispose(self) -> None:
         """See `Process.dispose`."""

@@ -1,0 +1,1 @@
+"""From an address to a session that is logged in."""

@@ -1,0 +1,1 @@
+"""What OpenSSH would do for a host: its configuration, worked out."""

@@ -1,0 +1,1 @@
+"""One command on a host: started, followed, cancelled, and how it ended."""

@@ -1,0 +1,1 @@
+"""Paramiko's transport, made to notice dead hosts and to survive new keys."""
