@@ -1,13 +1,16 @@
-"""Checks commands before anything is consumed: each must parse, and fill, on every node."""
+"""Checks templates before anything is consumed: each must parse, and fill, on every node.
+
+Those are the commands, and the commands that cancel them: a job's own, or else the node's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import islice
 
-from pegasus.errors import PegasusError, QueueFileError, TemplateError
+from pegasus.errors import HostsFileError, PegasusError, QueueFileError, TemplateError
 from pegasus.files.entries import Entry
-from pegasus.model import Job, Node, Text
+from pegasus.model import Job, Node, Params, Text
 from pegasus.template import check, has_only_names, render
 
 #: With how many choices of parameters a template is tried at most.
@@ -21,6 +24,34 @@ def place(error: TemplateError, source: Text | None) -> PegasusError:
     return QueueFileError(error.advice, source.locate(error.line, error.column))
 
 
+def cancel_command(job: Job, node: Node) -> str | None:
+    """Return the command that cancels `job` on `node`, as the job or else the node has it.
+
+    Raises:
+        QueueFileError: the job's own template can't be filled.
+        HostsFileError: the node's can't, for this job.
+        TemplateError: so can't one that comes from no file.
+    """
+    options = job.options.over(node.options)
+    if options.cancel is None:
+        return None
+    try:
+        return render(options.cancel, job.variables(node))
+    except TemplateError as error:
+        if options.source is None:
+            raise
+        if job.options.cancel is not None:
+            raise place(error, options.source) from error
+        raise _needed(error, options.source, job.source) from error
+
+
+def _needed(error: TemplateError, source: Text, command: Text | None) -> PegasusError:
+    """Return the error of a node's template that can't be filled for a command."""
+    problem = f"{error.problem}, for the command at {command.place}" if command else error.problem
+    advice = f"{problem}; {error.hint}" if error.hint else problem
+    return HostsFileError(advice, source.locate(error.line, error.column))
+
+
 class Linter:
     """Fills the templates of queue.yaml for the nodes of a run, to see whether it can be done.
 
@@ -30,24 +61,65 @@ class Linter:
     """
 
     def __init__(self, nodes: Iterable[Node]) -> None:
-        kinds = {tuple(name for name, _ in node.params): node for node in reversed([*nodes])}
-        self._nodes = list(kinds.values())
+        nodes = [*nodes]
+        self._nodes = _one_of_each(nodes, lambda node: _names(node.params))
+        cancelling = _one_of_each(
+            (node for node in nodes if node.options.cancel),
+            lambda node: (_names(node.params), node.options.cancel),
+        )
+        self._plain = [node for node in cancelling if has_only_names(node.options.cancel or "")]
+        self._others = [node for node in cancelling if node not in self._plain]
+        self._settled: set[tuple[str, ...]] = set()
 
     def __call__(self, entry: Entry) -> None:
         """Check one entry.
 
         Raises:
             QueueFileError: a template of it does not parse, or a parameter is missing.
+            HostsFileError: a node's template that is to cancel its jobs can't be filled for them.
         """
         for head in entry.heads:
-            most = 1 if has_only_names(head.value) else MOST
-            try:
-                check(head.value)
-                for params in islice(entry.choices(), most):
-                    self._fill(Job(head.value, params))
-            except TemplateError as error:
-                raise place(error, head) from error
+            self._check(head, entry)
+        if entry.options.source:
+            self._check(entry.options.source, entry)
+        else:
+            self._check_nodes(entry)
 
-    def _fill(self, job: Job) -> None:
-        for node in self._nodes:
-            render(job.template, job.variables(node))
+    def _check(self, text: Text, entry: Entry) -> None:
+        most = 1 if has_only_names(text.value) else MOST
+        try:
+            check(text.value)
+            for params in islice(entry.choices(), most):
+                for node in self._nodes:
+                    render(text.value, Job(text.value, params).variables(node))
+        except TemplateError as error:
+            raise place(error, text) from error
+
+    def _check_nodes(self, entry: Entry) -> None:
+        """Fill what the nodes say of how a job is cancelled, unless it was done for such jobs.
+
+        There may be many entries and many nodes: what is only names is settled by names.
+        """
+        names = tuple(entry.params)
+        is_new = names not in self._settled
+        if is_new:
+            _cancel(entry, self._plain, 1)
+        if is_new or names:
+            _cancel(entry, self._others, MOST)
+        self._settled.add(names)
+
+
+def _cancel(entry: Entry, nodes: Sequence[Node], most: int) -> None:
+    head = entry.heads[0]
+    for node in nodes:
+        for params in islice(entry.choices(), most):
+            cancel_command(Job(head.value, params, source=head), node)
+
+
+def _one_of_each(nodes: Iterable[Node], kind: Callable[[Node], Hashable]) -> list[Node]:
+    """Return the first node of each kind."""
+    return [*{kind(node): node for node in reversed([*nodes])}.values()]
+
+
+def _names(params: Params) -> tuple[str, ...]:
+    return tuple(name for name, _ in params)

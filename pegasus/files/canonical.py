@@ -6,10 +6,13 @@
       - python train.py --bs {{ bs }}
       bs:
       - '8'
+      options:
+        timeout: 2h
 
-Each key has a list of one element and lines are never folded, so that `tail -n 2 consumed.yaml`
-is the last job again. What a reader of YAML 1.1 or 1.2 might take for anything but a text is
-quoted: pegasus 1.4 reads lists of strings and nothing else.
+The command and each parameter have a list of one element and lines are never folded, so that
+`tail -n 2 consumed.yaml` is the last job again, if that has nothing but a command of one line.
+What a reader of YAML 1.1 or 1.2 might take for anything but a text is quoted: pegasus 1.4 reads
+lists of strings and nothing else.
 """
 
 from __future__ import annotations
@@ -20,10 +23,11 @@ from collections.abc import Iterable
 import yaml
 
 from pegasus.errors import QueueFileError
-from pegasus.model import Job
+from pegasus.files.tree import OPTIONS
+from pegasus.model import Job, Params
 
-#: Begins like a word or a path, and has nothing in it that means something to YAML.
-_PLAIN = re.compile(r"(?!.*(?:: | #|[: ]\Z))(?:\./|[A-Za-z_/])[\x20-\x7e]*")
+#: Begins like a word or a path, and has nothing in it that means something to YAML; or a duration.
+_PLAIN = re.compile(r"(?!.*(?:: | #|[: ]\Z))(?:\./|[A-Za-z_/])[\x20-\x7e]*|[0-9]+[smhdw]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 #: Words that some reader takes for a truth value or nothing, or for a number.
 _WORDS = re.compile("true|false|yes|no|on|off|y|n|null|nan|inf|infinity", re.IGNORECASE)
@@ -66,7 +70,11 @@ def quoted(text: str) -> str:
 def flow(job: Job) -> str:
     """Return a job in canonical form on one line, as an entry of a list in brackets."""
     fields = (("command", job.template), *job.params)
-    return "{" + ", ".join(f"{key(name)}: [{quoted(text)}]" for name, text in fields) + "}"
+    written = [f"{key(name)}: [{quoted(text)}]" for name, text in fields]
+    if job.options.written:
+        inner = ", ".join(f"{key(name)}: {quoted(text)}" for name, text in job.options.written)
+        written.append(f"{OPTIONS}: {{{inner}}}")
+    return "{" + ", ".join(written) + "}"
 
 
 class Writer:
@@ -83,6 +91,7 @@ class Writer:
         self._newline = newline
         self._literal = literal
         self._written: dict[tuple[str, str], str] = {}
+        self._options_written: dict[Params, str] = {}
 
     def entries(self, jobs: Iterable[Job]) -> list[str]:
         """Return each job as an entry of a queue file, with the newline at its end."""
@@ -91,19 +100,34 @@ class Writer:
     def _entry(self, job: Job) -> str:
         fields = (("command", job.template), *job.params)
         text = "".join([self._written.get(field) or self._field(field) for field in fields])
+        if written := job.options.written:
+            text += self._options_written.get(written) or self._options(written)
         return f"{self._margin}- {text[len(self._margin) + 2 :]}"
 
     def _field(self, field: tuple[str, str]) -> str:
         name, text = field
-        value = self._block(text) if self._literal and _fits_block(text) else scalar(text)
         margin = self._margin + "  "
+        value = self._value(text, margin + "  ")
         written = f"{margin}{key(name)}:{self._newline}{margin}- {value}{self._newline}"
         self._written[field] = written
         return written
 
-    def _block(self, text: str) -> str:
-        header = "|" if text.endswith("\n") else "|-"
+    def _options(self, options: Params) -> str:
         margin = self._margin + "    "
+        lines = [f"{self._margin}  {OPTIONS}:"]
+        lines += [
+            f"{margin}{key(name)}: {self._value(text, margin + '  ')}" for name, text in options
+        ]
+        written = self._newline.join([*lines, ""])
+        self._options_written[options] = written
+        return written
+
+    def _value(self, text: str, margin: str) -> str:
+        """Return a text as the value of a key; `margin` is for its lines where it has several."""
+        return self._block(text, margin) if self._literal and _fits_block(text) else scalar(text)
+
+    def _block(self, text: str, margin: str) -> str:
+        header = "|" if text.endswith("\n") else "|-"
         lines = text.removesuffix("\n").split("\n")
         return self._newline.join([header, *(margin + line if line else "" for line in lines)])
 

@@ -1,7 +1,8 @@
 """Entries: what hosts.yaml and queue.yaml hold, checked, with every text in its place.
 
-An entry is a text, or a mapping with `hostname` or `command`; the other keys are parameters. In
-queue.yaml, a mapping without `command` directly below an entry belongs to that one.
+An entry is a text, or a mapping with `hostname` or `command`; the other keys are parameters, but
+for `options` where that is a mapping. In queue.yaml, a mapping without `command` directly below an
+entry belongs to that one.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 
 from pegasus import grid
 from pegasus.errors import HostsFileError, PlacedError, QueueFileError
+from pegasus.files import options
 from pegasus.files.reader import Reader
 from pegasus.files.source import Source
-from pegasus.files.tree import Field, Fields, Item, Texts
-from pegasus.model import Params, Place, Text
+from pegasus.files.tree import OPTIONS, Field, Fields, Item, Texts, first
+from pegasus.model import Options, Params, Place, Text
 
 #: What a parameter is called, unless it is a command that YAML takes for a mapping.
 _NAME = re.compile(r"[\w.-]+")
@@ -38,6 +40,8 @@ class Kind:
     joins: bool
 
 
+_NO_OPTIONS = Options()
+
 HOSTS = Kind("hostname", "nodes", HostsFileError, joins=False)
 QUEUE = Kind("command", "jobs", QueueFileError, joins=True)
 
@@ -49,12 +53,14 @@ class Entry:
     Attributes:
         heads: the templates under `command` or `hostname`, at least one.
         params: the values of each parameter, at least one each, in the order of the file.
+        options: how its jobs are run, or what holds on its nodes.
         items: what it consists of in the file: one item of the list, or more where parameters
             follow below.
     """
 
     heads: Texts
     params: Mapping[str, Texts]
+    options: Options
     items: tuple[Item, ...]
 
     @property
@@ -91,7 +97,7 @@ def join(items: Iterable[Item], kind: Kind) -> Iterator[Entry]:
     """Yield the entries that items make up; see `read`."""
     entry: Entry | None = None
     for item in items:
-        if entry and kind.joins and (fields := _params(item, kind)):
+        if entry and kind.joins and (fields := _headless(item, kind)):
             entry = _joined(entry, item, fields, kind)
             continue
         if entry:
@@ -101,8 +107,8 @@ def join(items: Iterable[Item], kind: Kind) -> Iterator[Entry]:
         yield entry
 
 
-def _params(item: Item, kind: Kind) -> Fields:
-    """Return the fields of an item that has nothing but parameters, else none."""
+def _headless(item: Item, kind: Kind) -> Fields:
+    """Return the fields of an item that has no command and so belongs to another, else none."""
     if isinstance(item.content, Text):
         return ()
     return () if any(field.name.value == kind.key for field in item.content) else item.content
@@ -111,17 +117,36 @@ def _params(item: Item, kind: Kind) -> Fields:
 def _entry(item: Item, kind: Kind) -> Entry:
     heads: Texts
     params: dict[str, Texts] = {}
+    found = _NO_OPTIONS
     if isinstance(item.content, Text):
         heads = (item.content,)
     else:
-        params = {field.name.value: field.values for field in item.content}
+        params, found = _parted(item.content, kind)
         if kind.key not in params:
             raise kind.error(_no_key(item.content[0], kind), item.place)
         heads = params.pop(kind.key)
     for head in heads:
         if not head.value.strip():
             raise kind.error(f"an empty {kind.key}; fill it in or remove it", head.place)
-    return _limited(Entry(heads, params, (item,)), kind)
+    return _limited(Entry(heads, params, found, (item,)), kind)
+
+
+def _parted(fields: Fields, kind: Kind) -> tuple[dict[str, Texts], Options]:
+    """Return the values of each key, and the options."""
+    texts: dict[str, Texts] = {}
+    found = _NO_OPTIONS
+    for field in fields:
+        value = field.value
+        if isinstance(value, Text):
+            texts[field.name.value] = (value,)
+        elif not isinstance(value[0], Field):
+            texts[field.name.value] = value
+        elif field.name.value == OPTIONS:
+            found = options.parse(value, kind.error)
+        else:
+            problem = f"`{field.name}` is nested too deep; a value is a text or a list of texts"
+            raise kind.error(problem, first(value).place)
+    return texts, found
 
 
 def _no_key(field: Field, kind: Kind) -> str:
@@ -133,12 +158,18 @@ def _joined(entry: Entry, item: Item, fields: Fields, kind: Kind) -> Entry:
     """Return the entry with the parameters that stand below it."""
     if not _looks_like_params(fields):
         raise kind.error(_no_key(fields[0], kind), item.place)
+    known = {*entry.params, *([OPTIONS] if entry.options.written else [])}
     for field in fields:
-        if field.name.value in entry.params:
+        if field.name.value in known:
             problem = f"`{field.name}` has values in the entry above already; remove one"
             raise kind.error(problem, field.name.place)
-    more = {field.name.value: field.values for field in fields}
-    joined = Entry(entry.heads, {**entry.params, **more}, (*entry.items, item))
+    more, found = _parted(fields, kind)
+    joined = Entry(
+        entry.heads,
+        {**entry.params, **more},
+        found if found.written else entry.options,
+        (*entry.items, item),
+    )
     return _limited(joined, kind)
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from errno import ENOENT
 from pathlib import Path
 
-from pegasus import grid
+from pegasus import grid, template
 from pegasus.errors import HostsFileError, StorageError, TemplateError
 from pegasus.files import storage
 from pegasus.files.entries import HOSTS, Entry, read, too_many
 from pegasus.files.source import Source
-from pegasus.model import Host, Node, Params, Text
+from pegasus.model import Host, Node, Options, Params, Text
 
 #: Fills a template; raises TemplateError. `pegasus.template.render` is one.
 Render = Callable[[str, Mapping[str, object]], str]
@@ -30,7 +30,8 @@ def load(path: Path, render: Render | None = None) -> list[Node]:
 
     An entry makes a node for each choice of a host name and of one value for each of its
     parameters; the host name varies slowest and the parameter written last fastest. Host names are
-    templates that the same entry's parameters fill.
+    templates that the same entry's parameters fill. What is in `options.cancel` must parse; it
+    is filled for each job.
 
     Args:
         render: what fills host name templates; by default pegasus.template.render.
@@ -46,8 +47,8 @@ def load(path: Path, render: Render | None = None) -> list[Node]:
     total = sum(entry.size for entry in entries)
     if total > grid.LIMIT:
         raise HostsFileError(f"{path}: {too_many(total, HOSTS)}")
-    hosts = [host for entry in entries for host in _hosts(entry, render)]
-    return [Node(index, host, params) for index, (host, params) in enumerate(hosts)]
+    found = [(*host, entry.options) for entry in entries for host in _hosts(entry, render)]
+    return [Node(index, *parts) for index, parts in enumerate(found)]
 
 
 def parse_host(text: str) -> Host:
@@ -106,6 +107,7 @@ def _content(path: Path) -> bytes:
 
 
 def _hosts(entry: Entry, render: Render | None) -> Iterator[tuple[Host, Params]]:
+    _check_cancel(entry.options)
     known: dict[str, Host] = {}
     for head, params in entry.expand():
         name = _filled(head, params, render)
@@ -125,12 +127,16 @@ def _filled(head: Text, params: Params, render: Render | None) -> str:
     if "{{" not in head.value:
         return head.value
     try:
-        return (render or _default())(head.value, dict(params))
+        return (render or template.render)(head.value, dict(params))
     except TemplateError as error:
         raise HostsFileError(error.advice, head.locate(error.line, error.column)) from error
 
 
-def _default() -> Render:
-    from pegasus.template import render  # Only here: it loads a large library.
-
-    return render
+def _check_cancel(options: Options) -> None:
+    if not options.source:
+        return
+    try:
+        template.check(options.source.value)
+    except TemplateError as error:
+        place = options.source.locate(error.line, error.column)
+        raise HostsFileError(error.advice, place) from error

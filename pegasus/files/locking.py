@@ -170,6 +170,15 @@ class FileLock:
             return None
         return None if holder.is_gone else holder
 
+    def make_folder(self) -> None:
+        """Make the folder for what belongs to the file, if it is missing.
+
+        Raises:
+            OSError: it can't be made.
+        """
+        for folder in (self.folder.parent, self.folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
     def _try_processes(self) -> bool:
         try:
             self._make_files()
@@ -187,8 +196,7 @@ class FileLock:
     def _make_files(self) -> None:
         """Make what is missing. Only done while this process does not hold the lock."""
         if not self._file.exists():
-            for folder in (self.folder.parent, self.folder):
-                folder.mkdir(mode=0o700, exist_ok=True)
+            self.make_folder()
             os.close(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def _is_in_place(self) -> bool:

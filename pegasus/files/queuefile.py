@@ -20,6 +20,7 @@ from pegasus.errors import QueueFileError, SettingsError, StorageError
 from pegasus.files import queuetext, storage
 from pegasus.files.consumed import ConsumedFile
 from pegasus.files.entries import QUEUE, Entry, join
+from pegasus.files.ids import JobIds
 from pegasus.files.known import Known, validate
 from pegasus.files.locking import FileLock
 from pegasus.files.queuetext import Result
@@ -86,6 +87,7 @@ class QueueFile:
         self.lock = FileLock.of(path)
         self._left = self.lock.folder / "left"
         self._consumed = ConsumedFile(consumed)
+        self._ids = JobIds(self.lock, consumed)
         self._lint = lint or (lambda _: None)
         self._known: Known | None = None
         self._signature: Signature | None = None
@@ -125,7 +127,8 @@ class QueueFile:
                 nothing is taken.
 
         Returns:
-            The jobs that were taken.
+            The jobs that were taken, each with an id that no other job of the file has or had.
+            One that this object has put back has the id of the time before.
 
         Raises:
             StorageError: a file can't be written; no job was taken.
@@ -135,9 +138,13 @@ class QueueFile:
             head = _head(known, count)
             if not head.jobs or (expected is not None and head.jobs != [*expected]):
                 return []
-            with suppress(_ChangedError), self._consumed.recorded(head.jobs):
+            with (
+                suppress(_ChangedError),
+                self._ids.given(head.jobs) as jobs,
+                self._consumed.recorded(jobs),
+            ):
                 self._write(_without(known, head))
-                return head.jobs
+                return jobs
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Put jobs at the head, in canonical form, and forget that they were consumed.
@@ -156,6 +163,7 @@ class QueueFile:
             with suppress(_ChangedError):
                 self._write(known.changed(result))
                 break
+        self._ids.put_back(jobs)
         self._consumed.forget(jobs)
 
     def _read(self, missing: bytes | None = None) -> Known:
@@ -226,9 +234,14 @@ def _head(known: Known, count: int) -> _Head:
     entries: list[Entry] = []
     while len(jobs) < count and (entry := next(others, None)):
         entries.append(entry)
-        left = (Job(head.value, params, source=head) for head, params in entry.expand())
+        left = _jobs(entry)
         jobs += islice(left, count - len(jobs))
     return _Head(jobs, left, entries, others, reader)
+
+
+def _jobs(entry: Entry) -> Iterator[Job]:
+    for head, params in entry.expand():
+        yield Job(head.value, params, entry.options, source=head)
 
 
 def _without(known: Known, head: _Head) -> Known:

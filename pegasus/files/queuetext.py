@@ -168,8 +168,7 @@ def _flow(value: Value) -> str:
 
 
 def _flow_field(field: Field) -> str:
-    value = field.values if field.is_list else field.values[0]
-    return f"{key(field.name.value)}: {_flow(value)}"
+    return f"{key(field.name.value)}: {_flow(field.value)}"
 
 
 def _column(text: str, entry: Entry) -> int:

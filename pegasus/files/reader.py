@@ -1,4 +1,5 @@
-"""Reads YAML as hosts.yaml and queue.yaml use it: a list of texts and flat mappings.
+"""Reads YAML as hosts.yaml and queue.yaml use it: a list of texts and of mappings, flat ones but
+for what is in `options`.
 
 Items are read one by one from the parser's events, so that the head of a long file costs no more
 than that of a short one. Scalars keep the text that was written (`032`, `1e-3`, `yes`, `~`):
@@ -15,7 +16,7 @@ import yaml
 
 from pegasus.errors import PlacedError
 from pegasus.files.source import BREAKS, GAP, Source
-from pegasus.files.tree import Alias, Field, Fields, Item, Layout, Span, Texts, Value
+from pegasus.files.tree import OPTIONS, Alias, Field, Fields, Item, Layout, Span, Texts, Value
 from pegasus.model import Text
 
 #: What reads YAML; both give the same events and marks.
@@ -109,7 +110,8 @@ class Reader:
             return value
         raise self._failure(_NESTED_LIST, event)
 
-    def _mapping(self, event: Any) -> Fields:
+    def _mapping(self, event: Any, owner: Text | None = None, depth: int = 0) -> Fields:
+        """Return an item that is a mapping or, from depth 1 on, the one that a key has as value."""
         self._note(event)
         fields: dict[str, Field] = {}
         while not isinstance(key := self._next(), yaml.MappingEndEvent):
@@ -117,11 +119,14 @@ class Reader:
             if name.value in fields:
                 problem = f"`{name}` stands here twice; YAML would drop one in silence"
                 raise self._failure(problem, key)
-            fields[name.value] = Field(name, *self._values(self._next(), name))
+            fields[name.value] = Field(name, self._value(self._next(), name, depth))
         if event.flow_style:
             self._end = max(self._end, _stop(key))
         if not fields:
-            raise self._failure("an empty entry; fill it in or remove it", event)
+            problem = "an empty entry; fill it in or remove it"
+            if owner:
+                problem = f"`{owner}` is an empty mapping; give it a value or remove it"
+            raise self._failure(problem, event)
         self._define(event, tuple(fields.values()))
         return tuple(fields.values())
 
@@ -136,18 +141,20 @@ class Reader:
             raise self._failure(problem, event)
         return name
 
-    def _values(self, event: Any, name: Text) -> tuple[Texts, bool]:
+    def _value(self, event: Any, name: Text, depth: int) -> Value:
         if isinstance(event, yaml.SequenceStartEvent):
-            return self._list(event, name), True
-        nested = f"`{name}` {_NESTED_VALUE}"
+            return self._list(event, name)
+        may_be_mapping = depth == 1 or (depth == 0 and name.value == OPTIONS)
         if isinstance(event, yaml.MappingStartEvent):
-            raise self._failure(nested, event)
+            if may_be_mapping:
+                return self._mapping(event, name, depth + 1)
+            raise self._failure(f"`{name}` {_NESTED_VALUE}", event)
         value = self._scalar(event)
         if isinstance(value, Text):
-            return (self._filled(value, name, event),), False
-        if isinstance(value[0], Field):
-            raise self._failure(nested, event)
-        return value, True
+            return self._filled(value, name, event)
+        if isinstance(value[0], Field) and not may_be_mapping:
+            raise self._failure(f"`{name}` {_NESTED_VALUE}", event)
+        return value
 
     def _list(self, event: Any, name: Text) -> Texts:
         self._note(event)

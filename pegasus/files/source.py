@@ -45,11 +45,12 @@ class Source:
         self.text = text[len(self.bom) :]
 
     def place(self, offset: int) -> Place:
-        """Return line and column of an offset; cheapest when asked for in order."""
+        """Return line and column of an offset; cheap when it is near the one before."""
         since, lines = self._counted
         if offset < since:
-            since, lines = 0, 0
-        lines += self.text.count("\n", since, offset)
+            lines -= self.text.count("\n", offset, since)
+        else:
+            lines += self.text.count("\n", since, offset)
         self._counted = (offset, lines)
         return Place(self.file, lines + 1, offset - self.text.rfind("\n", 0, offset))
 

@@ -1,7 +1,7 @@
 """What hosts.yaml and queue.yaml hold, before it is known which of the two: items of a list.
 
-An item is a text or a flat mapping. Each knows where it stands in the file, so that it can be
-cut out of it.
+An item is a text or a mapping, which is flat but for `options`. Each knows where it stands in the
+file, so that it can be cut out of it.
 """
 
 from __future__ import annotations
@@ -11,19 +11,28 @@ from typing import NamedTuple
 
 from pegasus.model import Place, Text
 
+#: The key whose value may be a mapping, and then is no parameter.
+OPTIONS = "options"
+
 Texts = tuple[Text, ...]
 
 
 class Field(NamedTuple):
-    """One key of a mapping and its values; `is_list` tells `x: [1]` from `x: 1`."""
+    """One key of a mapping and its value, a tuple of which is never empty."""
 
     name: Text
-    values: Texts
-    is_list: bool
+    value: Value
 
 
 Fields = tuple[Field, ...]
 Value = Text | Texts | Fields
+
+
+def first(value: Value) -> Text:
+    """Return the first text in a value."""
+    if isinstance(value, Text):
+        return value
+    return value[0].name if isinstance(value[0], Field) else value[0]
 
 
 class Span(NamedTuple):

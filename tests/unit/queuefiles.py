@@ -15,10 +15,13 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from pegasus.files.queuefile import QueueFile
-from pegasus.model import Job
+from pegasus.model import Job, Options
 
 #: Both of PyYAML's parsers, where it has both.
 PARSERS = [yaml.BaseLoader, *filter(None, [getattr(yaml, "CBaseLoader", None)])]
+
+#: The spellings of durations that the tests use, in seconds.
+SECONDS = {"0": 0, "90": 90, "90s": 90, "1:30": 90, "1.5h": 5400, "2h": 7200, "1d 2h": 93600}
 
 #: Settings for properties that write files.
 MANY = settings(
@@ -49,17 +52,30 @@ def jobs_of(items: list[Any]) -> list[Job]:
     entries: list[dict[str, Any]] = []
     for item in items:
         if isinstance(item, dict) and "command" not in item:
-            entries[-1] = {**entries[-1], **item}
+            entries[-1] |= item
         else:
             entries.append(dict(item) if isinstance(item, dict) else {"command": item})
     return [job for entry in entries for job in _product(entry)]
 
 
 def _product(entry: dict[str, Any]) -> Iterator[Job]:
+    entry = {**entry}
+    is_option = isinstance(entry.get("options"), dict)
+    options = options_of(entry.pop("options")) if is_option else Options()
     axes = {name: found if isinstance(found, list) else [found] for name, found in entry.items()}
     for command in axes.pop("command"):
         for values in itertools.product(*axes.values()):
-            yield Job(command, tuple(zip(axes, values, strict=True)))
+            yield Job(command, tuple(zip(axes, values, strict=True)), options)
+
+
+def options_of(found: dict[str, str]) -> Options:
+    """What a mapping of options means."""
+    return Options(
+        found.get("cancel"),
+        SECONDS[found["timeout"]] if "timeout" in found else None,
+        int(found["retries"]) if "retries" in found else None,
+        written=tuple(found.items()),
+    )
 
 
 @contextmanager

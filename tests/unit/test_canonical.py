@@ -8,11 +8,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from queuefiles import MANY, items_of, jobs_of
+from queuefiles import MANY, SECONDS, items_of, jobs_of, options_of
 
 from pegasus.errors import QueueFileError
 from pegasus.files.canonical import Writer, flow, key, quoted, scalar
-from pegasus.model import Job
+from pegasus.model import Job, Options
 
 LOADERS = [yaml.SafeLoader, *filter(None, [getattr(yaml, "CSafeLoader", None)])]
 AMBIGUOUS = re.split(
@@ -25,19 +25,38 @@ TEXT = st.one_of(
     st.text("ab1 \n\t:#-'\"{}[]&*!|>%@`\\,?=~<._\r\x85\u2028\xa0\ufeff\x7f\x01\0", max_size=8),
     st.sampled_from(AMBIGUOUS),
 )
+NAME = TEXT.filter(lambda name: len(name) < 100 and name not in ("command", "options"))
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "cancel": TEXT.filter(str.strip),
+        "timeout": st.sampled_from([*SECONDS]),
+        "retries": st.sampled_from(["0", "2", "032"]),
+    },
+).flatmap(lambda found: st.permutations([*found.items()]).map(dict))
 JOBS = st.lists(
     st.builds(
-        lambda template, params: Job(template, tuple(params.items())),
+        lambda template, params, options: Job(
+            template, tuple(params.items()), options_of(options) if options else Options()
+        ),
         TEXT,
-        st.dictionaries(TEXT.filter(lambda name: len(name) < 100 and name != "command"), TEXT),
+        st.dictionaries(NAME, TEXT),
+        OPTIONS,
     ),
     min_size=1,
     max_size=3,
 )
 
 
-def plain(jobs: list[Job]) -> list[dict[str, list[str]]]:
-    return [{"command": [job.template], **{k: [v] for k, v in job.params}} for job in jobs]
+def plain(jobs: list[Job]) -> list[dict[str, object]]:
+    return [
+        {
+            "command": [job.template],
+            **{name: [value] for name, value in job.params},
+            **({"options": dict(job.options.written)} if job.options.written else {}),
+        }
+        for job in jobs
+    ]
 
 
 def test_the_canonical_form() -> None:
@@ -45,6 +64,34 @@ def test_the_canonical_form() -> None:
     assert Writer().entries([job]) == [
         "- command:\n  - python train.py --bs {{ bs }}\n  bs:\n  - '8'\n  opt:\n  - adam\n"
     ]
+
+
+def test_options_stand_below_the_parameters() -> None:
+    options = options_of({"cancel": "docker exec {{c}} pkill x", "timeout": "2h", "retries": "2"})
+    job = Job("python train.py", (("bs", "8"),), options)
+    assert Writer().entries([job]) == [
+        "- command:\n  - python train.py\n  bs:\n  - '8'\n"
+        "  options:\n    cancel: docker exec {{c}} pkill x\n    timeout: 2h\n    retries: '2'\n"
+    ]
+    assert flow(job) == (
+        "{command: ['python train.py'], bs: ['8'], "
+        "options: {cancel: 'docker exec {{c}} pkill x', timeout: '2h', retries: '2'}}"
+    )
+
+
+def test_an_option_of_several_lines_is_a_literal_block() -> None:
+    job = Job("a", options=options_of({"cancel": "b\n\nc", "timeout": "90s"}))
+    (text,) = Writer(indent=2).entries([job])
+    assert text == (
+        "  - command:\n    - a\n    options:\n      cancel: |-\n        b\n\n        c\n"
+        "      timeout: 90s\n"
+    )
+
+
+def test_jobs_with_other_options_are_written_with_theirs() -> None:
+    jobs = [Job("a", options=options_of({"retries": str(number)})) for number in (1, 2, 1)]
+    text = "".join(Writer().entries([*jobs, Job("a")]))
+    assert jobs_of(items_of(text)) == [*jobs, Job("a")]
 
 
 def test_a_command_of_several_lines_is_a_literal_block() -> None:

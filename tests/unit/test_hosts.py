@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from queuefiles import options_of
 
 from pegasus.errors import HostsFileError, StorageError, TemplateError
 from pegasus.files import hosts
 from pegasus.files.hosts import parse_host
-from pegasus.model import Host, Node
+from pegasus.model import Host, Node, Options
 
 Load = Callable[[str], list[Node]]
 
@@ -90,6 +91,22 @@ def test_a_host_that_is_none_is_placed(load: Load, tmp_path: Path) -> None:
     with pytest.raises(HostsFileError) as caught:
         load("- n\n- hostname: ['{{i}}', ok]\n  i: [ok, 'a b']\n")
     assert str(caught.value).startswith(f"{tmp_path}/hosts.yaml:2:14: 'a b' is not a host")
+
+
+def test_options_hold_on_all_nodes_of_an_entry(load: Load) -> None:
+    nodes = load(
+        "- hostname: [n1, n2]\n  c: [0, 1]\n"
+        "  options: {cancel: 'kill {{c}} {{pid}}', timeout: 2h}\n- n3\n"
+    )
+    found = options_of({"cancel": "kill {{c}} {{pid}}", "timeout": "2h"})
+    assert [node.options for node in nodes] == [found] * 4 + [Options()]
+    assert labels(nodes)[:2] == ["n1 (c=0)", "n1 (c=1)"]
+
+
+def test_a_cancel_template_that_does_not_parse_is_placed(load: Load, tmp_path: Path) -> None:
+    with pytest.raises(HostsFileError) as caught:
+        load("- n\n- hostname: m\n  options:\n    cancel: kill {{#if x}}\n")
+    assert str(caught.value).startswith(f"{tmp_path}/hosts.yaml:4:18: the block `if` is never")
 
 
 @pytest.mark.parametrize("text", ["", "# nobody\n", "[]", "---\n"])

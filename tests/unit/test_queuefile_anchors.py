@@ -42,9 +42,21 @@ def entries(draw: st.DrawFn) -> str:
     if draw(st.booleans()):
         return draw(texts())
     anchor = draw(st.sampled_from(["", "&a ", "&b "]))
-    names = draw(st.permutations(["command", *draw(st.sampled_from([[], ["x"], ["x", "y"]]))]))
+    others = draw(st.sampled_from([[], ["x"], ["x", "y"], ["options"], ["x", "options"]]))
+    names = draw(st.permutations(["command", *others]))
     comma = draw(st.sampled_from([", ", ",  # note\n    # own\n    "]))
-    return f"{anchor}{{{comma.join(f'{name}: {draw(values())}' for name in names)}}}"
+    fields = [f"{n}: {draw(options() if n == 'options' else values())}" for n in names]
+    return f"{anchor}{{{comma.join(fields)}}}"
+
+
+@st.composite
+def options(draw: st.DrawFn) -> str:
+    """A mapping of options, perhaps with anchors and aliases in it, or an alias of one."""
+    if draw(st.booleans()):
+        return "*o "
+    timeout = draw(st.sampled_from(["2h", "&t 90s", "*t "]))
+    anchor = draw(st.sampled_from(["", "&o ", "&o "]))
+    return f"{anchor}{{cancel: {draw(texts())}, timeout: {timeout}}}"
 
 
 def block(found: list[str]) -> str:
@@ -89,9 +101,16 @@ def meaning(text: str) -> list[Job]:
     try:
         items = items_of(text)
         jobs = jobs_of(items)
-    except (yaml.YAMLError, IndexError, TypeError):
+    except (yaml.YAMLError, IndexError, TypeError, KeyError):
         assume(False)
-    flat = [v for i in items for v in (i.values() if isinstance(i, dict) else [[i]])]
+    assume(all(isinstance(text, str) for job in jobs for _, text in job.options.written))
+    assume(all(job.options.cancel is None or job.options.cancel.strip() for job in jobs))
+    flat = [
+        value
+        for item in items
+        for name, value in (item.items() if isinstance(item, dict) else [("", [item])])
+        if not (name == "options" and isinstance(value, dict))
+    ]
     nested = [v for f in flat if isinstance(f, list) for v in f if not isinstance(v, str)]
     assume(not nested and not any(isinstance(f, dict) for f in flat))
     assume(all(isinstance(job.template, str) and job.template.strip() for job in jobs))

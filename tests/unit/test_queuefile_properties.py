@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from queuefiles import MANY, PARSERS, consumed, items_of, jobs_of, queue
+from queuefiles import MANY, PARSERS, SECONDS, consumed, items_of, jobs_of, queue
 
 from pegasus.files.queuefile import QueueFile
 from pegasus.model import Job
@@ -75,14 +75,14 @@ def inner_comments(draw: st.DrawFn, margin: str, dash: str) -> tuple[str, str]:
 
 
 @st.composite
-def values(draw: st.DrawFn, margin: str, spelled: st.SearchStrategy[str]) -> str:
+def values(draw: st.DrawFn, margin: str, texts: st.SearchStrategy[str]) -> str:
     """The value of a key, from behind its colon on."""
     kind = draw(st.sampled_from(["scalar", "flow", "block", "literal"]))
     if kind == "scalar":
-        return " " + draw(spelled) + draw(TRAILER)
+        return " " + draw(texts) + draw(TRAILER)
     if kind == "literal":
         return " " + draw(block_scalars(margin + "  "))
-    found = draw(st.lists(spelled, min_size=1, max_size=3))
+    found = draw(st.lists(texts, min_size=1, max_size=3))
     if kind == "flow":
         return (
             " ["
@@ -94,14 +94,57 @@ def values(draw: st.DrawFn, margin: str, spelled: st.SearchStrategy[str]) -> str
     return draw(TRAILER) + "".join(f"\n{inner}- {text}{draw(TRAILER)}" for text in found)
 
 
+def spelled(name: str, in_flow: bool = False) -> st.SearchStrategy[str]:
+    """The spelling of a text that a key may have."""
+    if name == "timeout":
+        return st.sampled_from([*SECONDS, *(f"'{text}'" for text in SECONDS)])
+    if name == "retries":
+        return st.sampled_from(["0", "'2'", '"10"'])
+    return COMMAND if name in ("command", "cancel") else scalars(in_flow=in_flow)
+
+
+OPTION_NAMES = st.permutations(["cancel", "timeout", "retries"]).flatmap(
+    lambda names: st.integers(1, 3).map(lambda count: names[:count])
+)
+
+
+@st.composite
+def options_in_flow(draw: st.DrawFn, names: list[str]) -> str:
+    return "{" + ", ".join([f"{n}: {draw(spelled(n, in_flow=True))}" for n in names]) + "}"
+
+
+@st.composite
+def options(draw: st.DrawFn, margin: str, dash: str) -> tuple[str, str]:
+    """What `options` has as value, from behind the colon on, and what is to stay of it."""
+    names = draw(OPTION_NAMES)
+    if draw(st.booleans()):
+        return " " + draw(options_in_flow(names)) + draw(TRAILER), ""
+    inner = margin + draw(st.sampled_from([" ", "  "]))
+    text, kept = draw(TRAILER), ""
+    for name in names:
+        comment, stays = draw(inner_comments(margin, dash))
+        value = draw(spelled(name)) + draw(TRAILER)
+        if name == "cancel" and draw(st.booleans()):
+            value = draw(block_scalars(inner + " "))
+        text += f"\n{comment}{inner}{name}: {value}"
+        kept += stays
+    return text, kept
+
+
 @st.composite
 def mappings(draw: st.DrawFn, dash: str, names: list[str]) -> Chunk:
     """One item that is a mapping, in block or flow style."""
     if draw(st.integers(0, 4)) == 0:
-        fields = [(n, draw(COMMAND if n == "command" else scalars(in_flow=True))) for n in names]
+        fields = [
+            (n, draw(OPTION_NAMES.flatmap(options_in_flow) if n == "options" else spelled(n, True)))
+            for n in names
+        ]
         comment, kept = draw(inner_comments(dash + "   ", dash))
         joint = f",\n{comment}{dash}   " if comment else ", "
-        text = joint.join(f"{n}: [{v}]" if draw(st.booleans()) else f"{n}: {v}" for n, v in fields)
+        text = joint.join(
+            f"{n}: [{v}]" if n != "options" and draw(st.booleans()) else f"{n}: {v}"
+            for n, v in fields
+        )
         return Chunk(f"{dash}- {{{text}}}\n", 1, kept * (len(names) - 1))
     space = draw(st.sampled_from([" ", "   "]))
     margin = dash + " " + space
@@ -112,9 +155,12 @@ def mappings(draw: st.DrawFn, dash: str, names: list[str]) -> Chunk:
             if number
             else ("", "")
         )
-        value = draw(values(margin, COMMAND if name == "command" else scalars()))
+        if name == "options":
+            value, more = draw(options(margin, dash))
+        else:
+            value, more = draw(values(margin, spelled(name))), ""
         text += comment + (margin if number else "") + f"{name}:{value}\n"
-        kept += stays
+        kept += stays + more
     return Chunk(text, 1, kept, ends_open="\n" in value and ("|" in value or ">" in value))
 
 
@@ -125,12 +171,14 @@ def entries(draw: st.DrawFn, dash: str) -> Chunk:
         return Chunk(f"{dash}- {draw(COMMAND)}{draw(TRAILER)}\n", 1)
     if kind == "literal":
         return Chunk(f"{dash}- {draw(block_scalars(dash + '  '))}\n", 1, ends_open=True)
-    names = draw(st.permutations(["command", *draw(st.sampled_from([[], ["x"], ["x", "y"]]))]))
+    others = draw(st.sampled_from([[], ["x"], ["x", "y"], ["options"], ["x", "options"]]))
+    names = draw(st.permutations(["command", *others]))
     chunk = draw(mappings(dash, names))
     if kind == "below":
         comment, kept = draw(inner_comments(dash, dash))
-        below = draw(mappings(dash, ["z"]))
-        assume(isinstance(items_of(below.text)[0]["z"], list))
+        more = [["z"]] if "options" in names else [["z"], ["options"], ["z", "options"]]
+        below = draw(mappings(dash, draw(st.sampled_from(more))))
+        assume(isinstance(items_of(below.text)[0].get("z", []), list))
         return Chunk(
             chunk.text + comment + below.text, 2, chunk.kept + kept + below.kept, below.ends_open
         )

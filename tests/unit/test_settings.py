@@ -87,6 +87,69 @@ def test_what_can_not_be_is_refused_by_name(section: dict[str, Any], message: st
     assert message in str(caught.value)
 
 
+DURATIONS = ["timeout", "kill_grace", "reconnect_for", "dead_after"]
+NUMBERS = {"print_period": 0, "retries": 0, "handshakes": 1, "handshakes_per_host": 1}
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("90s", 90), ("2h", 7200), ("1d", 86_400), ("1:30", 90), (90, 90), (0.5, 0.5), ("0", 0)],
+)
+def test_durations_are_seconds(
+    monkeypatch: pytest.MonkeyPatch, name: str, written: object, seconds: float
+) -> None:
+    assert getattr(Settings.from_config(config({name: written})), name) == seconds
+    assert getattr(Settings.from_config(config(), **{name: written}), name) == seconds
+    monkeypatch.setenv(f"INVOKE_PEGASUS_{name.upper()}", str(written))
+    assert getattr(Settings.from_config(config({name: "7s"})), name) == seconds
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+@pytest.mark.parametrize("written", ["soon", "", "-1", "-2h", -1, True, "nan", [90], "٣s"])
+def test_what_is_no_duration_is_refused_by_name(name: str, written: object) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: .* is not a duration; write 90s, 30m, 2h"):
+        Settings.from_config(config({name: written}))
+
+
+@pytest.mark.parametrize("written", ["inf", "1e400", "36501d", float("inf")])
+def test_a_duration_that_is_too_long_is_refused(written: object) -> None:
+    with pytest.raises(SettingsError, match=r"^timeout: .* is too long"):
+        Settings.from_config(config({"timeout": written}))
+
+
+@pytest.mark.parametrize(("variable", "says"), [("soon", "'soon'"), ("", "''")])
+def test_a_variable_that_is_no_duration_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str, says: str
+) -> None:
+    monkeypatch.setenv("INVOKE_PEGASUS_TIMEOUT", variable)
+    with pytest.raises(SettingsError, match=f"timeout: {says} is not a duration"):
+        Settings.from_config(config())
+
+
+@pytest.mark.parametrize(("name", "least"), NUMBERS.items())
+def test_whole_numbers_have_a_least(monkeypatch: pytest.MonkeyPatch, name: str, least: int) -> None:
+    for written in (least, str(least), f" {least}\n"):
+        assert getattr(Settings.from_config(config({name: written})), name) == least
+    with pytest.raises(SettingsError, match=f"{name} is {least - 1}; it must be {least} or more"):
+        Settings.from_config(config({name: least - 1}))
+    monkeypatch.setenv(f"INVOKE_PEGASUS_{name.upper()}", "7")
+    assert getattr(Settings.from_config(config({name: 5})), name) == 7
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("written", ["two", "", "1.5", 1.5, True, [1], "2h"])
+def test_what_is_no_whole_number_is_refused_by_name(name: str, written: object) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} must be a whole number, not "):
+        Settings.from_config(config({name: written}))
+
+
+def test_every_number_among_the_settings_is_tested_here() -> None:
+    kinds = {name: type(value) for name, value in vars(Settings()).items()}
+    assert {name for name, kind in kinds.items() if kind is float} == {*DURATIONS}
+    assert {name for name, kind in kinds.items() if kind is int} == {*NUMBERS}
+
+
 def test_a_section_that_is_no_mapping_is_refused() -> None:
     with pytest.raises(SettingsError, match="must be a mapping"):
         Settings.from_config(config("hosts.yaml"))
