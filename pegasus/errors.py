@@ -10,6 +10,7 @@
     ├── TemplateError               a command or host name template (ValueError)
     ├── StorageError                a file can't be read, written or locked (OSError)
     ├── EditorError                 the editor could not be run, or its text was refused
+    ├── StopError                   there is no run to stop, or it can't be told
     └── NodeError                   exit status 4 (ConnectionError)
         ├── UnreachableError        a node can't be connected to
         └── NeverStartedError       the command did not begin on the node
@@ -28,6 +29,7 @@ __all__ = [
     "PlacedError",
     "QueueFileError",
     "SettingsError",
+    "StopError",
     "StorageError",
     "TemplateError",
     "UnreachableError",
@@ -108,6 +110,10 @@ class StorageError(PegasusError, OSError):
 
 class EditorError(PegasusError):
     """The editor of lock mode could not be run, or what it left was refused."""
+
+
+class StopError(PegasusError):
+    """No run uses the queue, or one that does can't be told to stop."""
 
 
 class NodeError(PegasusError, ConnectionError):

@@ -77,8 +77,23 @@ class AttemptEnded(Event):
 
 
 @dataclass(frozen=True)
+class CancelCommandEnded(Event):
+    """The cancel command of an attempt that was lost has been run, long after its ending.
+
+    `problem` says why it failed, and is empty when it did not. Its output came as the attempt's.
+    """
+
+    attempt: Attempt
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class NeverStarted(Event):
-    """An attempt that did not begin, and so has no ending; its job goes back to the queue."""
+    """An attempt that did not begin, and so has no ending.
+
+    Its job goes back to the queue; or waits for another node, where the attempt was to make
+    good one that had begun.
+    """
 
     attempt: Attempt
     error: NodeError

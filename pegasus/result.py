@@ -22,7 +22,7 @@ from pegasus.model import Attempt, Ending, Job, Node, Outcome
 SUCCESS = 0
 NODE_TROUBLE = 4
 COMMAND_FAILED = 5
-INTERRUPTED = 128  # plus the signal's number: 130 and 143
+INTERRUPTED = 128  # plus the signal's number: 130, 143 and 129
 
 
 @dataclass
@@ -34,7 +34,7 @@ class RunResult:
         owed: jobs that never started and have not got back to the queue file.
         running: the attempts that have not ended, by key; after a run, those that were left.
         unreachable: nodes that could not be connected to, with why.
-        lost: nodes whose connection broke, with how.
+        lost: nodes whose connection broke and that were given up, with how.
         aborted: whether a failed node ended a broadcast early.
         interrupted: the number of the signal that ended the run early, or None.
     """
@@ -55,7 +55,7 @@ class RunResult:
                 self.running[event.attempt.key] = event.attempt
             elif isinstance(event, NeverStarted):
                 self.running.pop(event.attempt.key, None)
-                self._owe(event.attempt.job)
+                self._owe(event.attempt)
             elif isinstance(event, JobRequeued):
                 self.owed = [job for job in self.owed if job is not event.job]
             elif isinstance(event, AttemptEnded):
@@ -68,14 +68,24 @@ class RunResult:
             elif isinstance(event, Aborted):
                 self.aborted = True
 
-    def _owe(self, job: Job) -> None:
-        if all(job is not owed for owed in self.owed):  # In a broadcast, many attempts are one job.
+    def _owe(self, attempt: Attempt) -> None:
+        """Remember a job that must go back to the queue: one without any ending yet."""
+        job = attempt.job  # In a broadcast, many attempts are one job.
+        if not attempt.repeats and all(job is not owed for owed in self.owed):
             self.owed.append(job)
 
     @property
+    def final(self) -> list[tuple[Attempt, Ending]]:
+        """The attempts that count, in the order of ending: none that another one has made good."""
+        superseded = {
+            (attempt.job.id, attempt.repeats) for attempt, _ in self.endings if attempt.repeats
+        }
+        return [item for item in self.endings if item[0].key not in superseded]
+
+    @property
     def failed(self) -> list[tuple[Attempt, Ending]]:
-        """The attempts that did not succeed, in the order of ending."""
-        return [(attempt, ending) for attempt, ending in self.endings if not ending.succeeded]
+        """The attempts that count and did not succeed, in the order of ending."""
+        return [(attempt, ending) for attempt, ending in self.final if not ending.succeeded]
 
     @property
     def ok(self) -> bool:
@@ -90,7 +100,7 @@ class RunResult:
         """
         if self.interrupted is not None:
             return INTERRUPTED + self.interrupted
-        outcomes = {ending.outcome for _, ending in self.endings}
+        outcomes = {ending.outcome for _, ending in self.failed}
         if self.unreachable or self.lost or outcomes & {Outcome.LOST, Outcome.UNREACHABLE}:
             return NODE_TROUBLE
-        return COMMAND_FAILED if self.failed else SUCCESS
+        return COMMAND_FAILED if outcomes else SUCCESS

@@ -7,14 +7,18 @@ import resource
 from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
+from typing import Protocol
 
-from pegasus.errors import HostsFileError, SettingsError
+from pegasus.control.server import Control
+from pegasus.errors import HostsFileError, SettingsError, StopError
 from pegasus.events import Event, LockAwaited, Sink
 from pegasus.files import hosts
+from pegasus.files.locking import FileLock
 from pegasus.files.queuefile import QueueFile
-from pegasus.interrupts import Interrupts, Mode
+from pegasus.interrupts import Interrupts
+from pegasus.interrupts import Mode as Interruptible
 from pegasus.lint import Linter
-from pegasus.model import Node
+from pegasus.model import Attempt, Node, Options
 from pegasus.modes.feed import Feed
 from pegasus.result import RunResult
 from pegasus.settings import Settings
@@ -34,11 +38,18 @@ def queue(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     Raises:
         PegasusError: the files or templates are wrong; nothing was consumed.
     """
+    from pegasus.modes.attempts import Attempts
     from pegasus.modes.queue import QueueMode
 
-    run = _Run(settings, listeners, "inv queue")
-    connect = _connector(settings)
-    mode = QueueMode(run.feed, run.nodes, connect, run.emit, daemon=settings.daemon)
+    run = _Run(settings, listeners, "queue")
+    mode = QueueMode(
+        run.feed,
+        run.nodes,
+        Attempts(_connector(settings), run.emit, run.options),
+        run.emit,
+        daemon=settings.daemon,
+        reconnect_for=settings.reconnect_for,
+    )
     return run.supervise(mode)
 
 
@@ -47,14 +58,16 @@ def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
 
     Arguments and errors are those of `queue`.
     """
+    from pegasus.modes.attempts import Attempts
     from pegasus.modes.broadcast import BroadcastMode
     from pegasus.ssh.group import BroadcastGroup
 
-    run = _Run(settings, listeners, "inv broadcast")
+    run = _Run(settings, listeners, "broadcast")
     connect = _connector(settings)
     mode = BroadcastMode(
         run.feed,
         BroadcastGroup.of(connect(node) for node in run.nodes),
+        Attempts(connect, run.emit, run.options),
         run.emit,
         daemon=settings.daemon,
         error_aborts=settings.error_aborts,
@@ -82,34 +95,101 @@ def lock(settings: Settings) -> None:
         printer.say(f"restored what was there; the refused text is in {rejected}")
 
 
-class _Run:
-    """What both modes begin with: checked files, and somebody who listens."""
+def stop(settings: Settings, *, now: bool = False, job: int | None = None) -> None:
+    """Tell the runs that use the queue file to end, and say what each was told.
 
-    def __init__(self, settings: Settings, listeners: Iterable[Sink], purpose: str) -> None:
+    Args:
+        settings: which queue file.
+        now: cancel what runs, instead of waiting for it.
+        job: cancel the job of this id and nothing else, whatever `now` says.
+
+    Raises:
+        StopError: nobody was told.
+    """
+    from pegasus.control.client import tell_all
+    from pegasus.terminal.told import describe, excuse
+
+    printer = Printer(Screen())
+    do = "cancel job" if job is not None else "cancel" if now else "drain"
+    report = tell_all(_runs_folder(FileLock.of(Path(settings.queue_file))), do, job)
+    told = [answer for answer in report.answers if answer.ok]
+    if not told:
+        raise StopError(excuse(report, job) or f"no run uses {settings.queue_file}")
+    for text in (*(describe(answer, now, job) for answer in told), *report.troubles):
+        printer.say(text)
+
+
+class _Mode(Interruptible, Protocol):
+    def cancel_job(self, number: int, /) -> bool: ...
+
+
+class _Run:
+    """What both modes begin with: checked files, somebody who listens, and who can end it."""
+
+    def __init__(self, settings: Settings, listeners: Iterable[Sink], name: str) -> None:
         self.result = RunResult()
+        self.options = Options(timeout=settings.timeout or None, retries=settings.retries)
+        self._name = name
+        self._interrupts = Interrupts()
+        self._mode: _Mode | None = None
         self._printer = Printer(Screen(), settings.print_period)
         self._sinks: list[Sink] = [self.result, self._printer, *listeners]
         _check_files(settings)
         _raise_descriptor_limit()
         self.nodes = hosts.load(Path(settings.hosts_file))
-        queue_file = _open_queue(settings, self.nodes)
-        # Whatever is wrong is said before anything is contacted.
-        with queue_file.lock.hold(purpose, lambda holder: self.emit(LockAwaited(str(holder)))):
-            queue_file.entries()
-        self.feed = Feed(queue_file, self.emit, purpose)
+        self._queue_file = _open_queue(settings, self.nodes)
+        self.feed = Feed(self._queue_file, self.emit, f"inv {name}")
 
     def emit(self, event: Event) -> None:
         for sink in self._sinks:
             sink(event)
 
-    def supervise(self, mode: Mode) -> RunResult:
-        with Interrupts() as interrupts:
-            try:
-                interrupts.supervise(mode)
-            finally:
-                self.result.interrupted = interrupts.received
-                self._printer.say("\n".join(summarize(self.result)))
+    def supervise(self, mode: _Mode) -> RunResult:
+        """Run `mode` until it ends or is told to; say what it came to, and return that."""
+        folder = _runs_folder(self._queue_file.lock)
+        with Control(folder, self._name, self, self._printer.say):
+            self._check_queue()
+            self._mode = mode
+            with self._interrupts:
+                try:
+                    self._interrupts.supervise(mode)
+                finally:
+                    self.result.interrupted = self._interrupts.received
+                    self._printer.say("\n".join(summarize(self.result)))
         return self.result
+
+    def _check_queue(self) -> None:
+        """Have whatever is wrong said before anything is contacted."""
+        lock = self._queue_file.lock
+        is_held = lock.acquire(
+            f"inv {self._name}",
+            lambda holder: self.emit(LockAwaited(str(holder))),
+            stop=lambda: self._interrupts.is_pending,
+        )
+        if is_held:
+            try:
+                self._queue_file.entries()
+            finally:
+                lock.release()
+
+    # What other threads ask for: a run is a `pegasus.control.server.Run`.
+
+    def drain(self) -> None:
+        self._interrupts.drain()
+
+    def cancel(self) -> None:
+        self._interrupts.cancel()
+
+    def cancel_job(self, number: int, /) -> bool:
+        return self._mode is not None and self._mode.cancel_job(number)
+
+    def running(self) -> list[Attempt]:
+        # A copy is made at once; to look through what other threads change is not safe.
+        return list(self.result.running.copy().values())
+
+
+def _runs_folder(lock: FileLock) -> Path:
+    return lock.folder / "runs"
 
 
 def _check_files(settings: Settings) -> None:

@@ -73,7 +73,16 @@ def _help(*names: str, **more: str) -> dict[str, str]:
     klass=PegasusTask,
     aliases=["q"],
     auto_shortflags=False,
-    help=_help("hosts_file", "queue_file", "consumed_file", "ssh_config", "daemon", "print_period"),
+    help=_help(
+        "hosts_file",
+        "queue_file",
+        "consumed_file",
+        "ssh_config",
+        "daemon",
+        "timeout",
+        "retries",
+        "print_period",
+    ),
 )
 def queue(
     c: Context,
@@ -82,6 +91,8 @@ def queue(
     consumed_file: StrPath | None = None,
     ssh_config: StrPath | None = None,
     daemon: bool | None = None,
+    timeout: float | str | None = None,
+    retries: int | str | None = None,
     print_period: int | str | None = None,
     warn: bool = False,
 ) -> RunResult:
@@ -101,6 +112,8 @@ def queue(
             consumed_file=consumed_file,
             ssh_config=ssh_config,
             daemon=daemon,
+            timeout=timeout,
+            retries=retries,
             print_period=print_period,
         )
         return checked(runs.queue(settings), warn)
@@ -118,6 +131,8 @@ def queue(
         "daemon",
         "error_aborts",
         "skip_unreachable",
+        "timeout",
+        "retries",
         "print_period",
         ignore_errors="go on after a failed round: the default, over what is configured",
     ),
@@ -132,6 +147,8 @@ def broadcast(
     error_aborts: bool | None = None,
     ignore_errors: bool = False,
     skip_unreachable: bool | None = None,
+    timeout: float | str | None = None,
+    retries: int | str | None = None,
     print_period: int | str | None = None,
     warn: bool = False,
 ) -> RunResult:
@@ -154,6 +171,8 @@ def broadcast(
             daemon=daemon,
             error_aborts=error_aborts,
             skip_unreachable=skip_unreachable,
+            timeout=timeout,
+            retries=retries,
             print_period=print_period,
         )
         if ignore_errors:
@@ -188,6 +207,42 @@ def lock(
         )
 
 
+@task(
+    klass=PegasusTask,
+    auto_shortflags=False,
+    help=_help(
+        "queue_file",
+        now="cancel the commands that run, too",
+        job="cancel the job of this id, and nothing else",
+    ),
+)
+def stop(
+    c: Context,
+    queue_file: StrPath | None = None,
+    now: bool = False,
+    job: int | str | None = None,
+) -> None:
+    """Tell the runs of a queue to end: no more commands are begun.
+
+    Those that run go on to their end; --now cancels them. With --job ID a run cancels that job
+    alone, at once, and goes on. The id of a job stands in the run's output.
+    """
+    with reported():
+        from pegasus import runs
+
+        settings = Settings.from_config(c.config, queue_file=queue_file)
+        runs.stop(settings, now=now, job=None if job is None else _job_id(job))
+
+
+def _job_id(value: int | str) -> int:
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise SettingsError(
+            f"--job {text} is not the id of a job, which is a number such as 7; the run shows it"
+        )
+    return int(text)
+
+
 def checked(result: RunResult, warn: bool = False) -> RunResult:
     """Return a result with which all is well, or that the caller wants to see; else raise it."""
     if not (result.ok or warn):
@@ -206,4 +261,4 @@ def reported() -> Iterator[None]:
         raise Exit("[pegasus] interrupted", 130) from None
 
 
-ns = Collection("pegasus", queue, broadcast, lock)
+ns = Collection("pegasus", queue, broadcast, lock, stop)

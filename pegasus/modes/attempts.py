@@ -1,32 +1,164 @@
-"""One attempt on one connection, as both modes make it: whatever happens, there is an ending."""
+"""The attempts of a run, as both modes make them: whatever happens, each has an ending."""
 
 from __future__ import annotations
 
-from pegasus.errors import NeverStartedError, UnreachableError
-from pegasus.events import Output, Sink
-from pegasus.model import Attempt, Ending, Node, Outcome
-from pegasus.ssh.base import Cancellation, Connection
+import threading
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from pegasus.errors import NeverStartedError, TemplateError
+from pegasus.events import AttemptEnded, AttemptStarted, CancelCommandEnded, Sink
+from pegasus.lint import cancel_command, place
+from pegasus.model import Attempt, Ending, Job, Node, Options, Outcome
+from pegasus.modes.cancelling import WITHIN, CancelCommand
+from pegasus.modes.reconnect import Clock
+from pegasus.ssh.base import Cancellation, Connect, Connection
+from pegasus.template import render
+
+#: How attempts end whose jobs may be run again: not those that somebody has cancelled.
+REPEATED = frozenset({Outcome.FAILED, Outcome.SIGNALLED, Outcome.TIMED_OUT, Outcome.LOST})
 
 
-def execute(
-    attempt: Attempt, connection: Connection, emit: Sink, cancellation: Cancellation
-) -> Ending | NeverStartedError:
-    """Run an attempt, emitting its output, and return how it ended or why it never started."""
+@dataclass(frozen=True)
+class Plan:
+    """What a job comes to on one node: its templates are filled, its options are settled.
+
+    Attributes:
+        command: what is run.
+        cancel: what is run to cancel it beside the signals, or None.
+        timeout: how long it may run, in seconds; None is for ever.
+        retries: how many times it is run again.
+    """
+
+    command: str
+    cancel: str | None = None
+    timeout: float | None = None
+    retries: int = 0
+
+
+@dataclass(frozen=True)
+class Running:
+    """An attempt that is under way, or was; `after` is the one that it makes good."""
+
+    attempt: Attempt
+    plan: Plan
+    connection: Connection
+    after: Running | None = None
+    cancellation: Cancellation = field(default_factory=Cancellation)
+
+    @property
+    def repetitions(self) -> int:
+        """How many times the job has been run again by now."""
+        return 0 if self.after is None else self.after.repetitions + 1
+
+    def may_repeat(self, ending: Ending) -> bool:
+        """Whether its job is to be run again, now that it has ended like this."""
+        is_unwanted = self.cancellation.outcome is Outcome.CANCELLED
+        has_tries = self.repetitions < self.plan.retries
+        return ending.outcome in REPEATED and has_tries and not is_unwanted
+
+    def owes_cancel(self, ending: Ending) -> bool:
+        """Whether its cancel command is still to be run, now that it has ended like this."""
+        is_cancelled = self.cancellation.outcome is not None
+        is_lost = ending.outcome is Outcome.LOST
+        return is_lost and self.plan.cancel is not None and not is_cancelled
+
+
+class Attempts:
+    """Plans, numbers and makes the attempts of a run. Any thread may use it.
+
+    Args:
+        connect: makes a node's connection.
+        emit: where events go.
+        defaults: what holds for a job where neither it nor its node says anything.
+        clock: the time between tries to connect.
+        cancel_within: how long a cancelled attempt waits for its cancel command, in seconds.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        emit: Sink,
+        defaults: Options = Options(),  # noqa: B008 (it is frozen)
+        *,
+        clock: Clock | None = None,
+        cancel_within: float = WITHIN,
+    ) -> None:
+        self.connect = connect
+        self.clock = clock or Clock()
+        self._emit = emit
+        self._defaults = defaults
+        self._cancel_within = cancel_within
+        self._lock = threading.Lock()
+        self._numbers: Counter[int] = Counter()
+
+    def plan(self, job: Job, node: Node) -> Plan:
+        """Return what `job` comes to on `node`.
+
+        Raises:
+            PegasusError: one of its templates can't be filled.
+        """
+        options = job.options.over(node.options).over(self._defaults)
+        try:
+            command = render(job.template, job.variables(node))
+        except TemplateError as error:
+            raise place(error, job.source) from error
+        cancel = cancel_command(job, node) or None
+        return Plan(command, cancel, options.timeout or None, options.retries or 0)
+
+    def prepare(
+        self, job: Job, plan: Plan, connection: Connection, after: Running | None = None
+    ) -> Running:
+        """Return a new attempt, which makes `after` good; it is not run yet."""
+        with self._lock:
+            self._numbers[job.id] += 1
+            number = self._numbers[job.id]
+        repeats = after.attempt.number if after else 0
+        attempt = Attempt(number, job, connection.node, plan.command, repeats)
+        return Running(attempt, plan, connection, after)
+
+    def run(self, running: Running) -> Ending | NeverStartedError:
+        """Run an attempt; return how it ended, which is emitted, or why it never started."""
+        self._emit(AttemptStarted(running.attempt))
+        command = self._cancel_command(running)
+        if running.plan.cancel is not None and running.cancellation.outcome is None:
+            running.cancellation.on_cancel(command.start)
+        ending = _execute(running, command)
+        problem = command.finish()
+        if isinstance(ending, Ending):
+            ending = _explain(ending, running.plan, problem)
+            self._emit(AttemptEnded(running.attempt, ending))
+        return ending
+
+    def make_up(self, running: Running) -> None:
+        """Run the cancel command of an attempt that was lost before it could be."""
+        command = self._cancel_command(running)
+        command.start(self._cancel_within / 2, self.clock)
+        self._emit(CancelCommandEnded(running.attempt, command.finish()))
+
+    def _cancel_command(self, running: Running) -> CancelCommand:
+        text = running.plan.cancel or ""
+        within = self._cancel_within
+        return CancelCommand(running.attempt, text, self.connect, self._emit, within)
+
+
+def _execute(running: Running, command: CancelCommand) -> Ending | NeverStartedError:
+    cancellation = running.cancellation
     try:
-        return connection.attempt(
-            attempt.command,
-            lambda stream, data: emit(Output(attempt, stream, data)),
-            cancellation,
+        return running.connection.attempt(
+            running.plan.command, command.on_output, cancellation, running.plan.timeout
         )
     except NeverStartedError as error:
+        if cancellation.outcome is not None:  # Nobody wants it to start elsewhere, either.
+            return Ending(cancellation.outcome, detail="before it began")
         return error
     except Exception as error:
         # A mistake of ours must not leave the run waiting for an ending that never comes.
         return Ending(Outcome.LOST, detail=f"internal error: {error!r}")
 
 
-def unreachable(node: Node, problem: Exception) -> UnreachableError:
-    """Return `problem`, raised while connecting, as the error that the modes report."""
-    if isinstance(problem, UnreachableError):
-        return problem
-    return UnreachableError(node, "connect", f"internal error: {problem!r}")
+def _explain(ending: Ending, plan: Plan, problem: str) -> Ending:
+    """Return an ending with what its own detail leaves open."""
+    is_timed_out = ending.outcome is Outcome.TIMED_OUT
+    limit = f"after {plan.timeout:g} s" if is_timed_out and plan.timeout else ""
+    return replace(ending, detail="; ".join(filter(None, [limit, ending.detail, problem])))

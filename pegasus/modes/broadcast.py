@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
 
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.events import (
     Aborted,
     AttemptEnded,
-    AttemptStarted,
     Cancelling,
     Draining,
     NeverStarted,
@@ -23,33 +21,11 @@ from pegasus.events import (
     Waiting,
 )
 from pegasus.model import Attempt, Ending, Job, Node, Outcome
-from pegasus.modes.attempts import execute, unreachable
+from pegasus.modes.attempts import Attempts, Plan
 from pegasus.modes.feed import POLL, Feed
-from pegasus.ssh.base import Cancellation, Connection
-from pegasus.template import render
-
-T = TypeVar("T")
-
-
-class Results(Protocol[T]):
-    """What a function returned, by node."""
-
-    @property
-    def values(self) -> dict[Node, T]: ...
-
-
-class Group(Protocol):
-    """Connections that do one thing at the same time: a `pegasus.ssh.group.BroadcastGroup`."""
-
-    def __iter__(self) -> Iterator[Connection]: ...
-
-    def each(self, function: Callable[[Connection], T]) -> Results[T]:
-        """Call `function` with every connection at once; return when all calls have ended."""
-
-    def keep(self, nodes: Sequence[Node]) -> None:
-        """Forget the connections of all other nodes."""
-
-    def close(self) -> None: ...
+from pegasus.modes.reconnect import unreachable
+from pegasus.modes.rounds import Group, Rounds
+from pegasus.ssh.base import Connection
 
 
 class BroadcastMode:
@@ -58,6 +34,7 @@ class BroadcastMode:
     Args:
         feed: where jobs come from.
         group: the connections.
+        attempts: makes attempts.
         emit: where events go.
         daemon: wait on an empty queue instead of ending.
         error_aborts: end after a round in which a node failed.
@@ -68,6 +45,7 @@ class BroadcastMode:
         self,
         feed: Feed,
         group: Group,
+        attempts: Attempts,
         emit: Sink,
         *,
         daemon: bool,
@@ -76,18 +54,17 @@ class BroadcastMode:
     ) -> None:
         self._feed = feed
         self._group = group
+        self._attempts = attempts
+        self._rounds = Rounds(group, attempts, emit)
         self._emit = emit
         self._daemon = daemon
         self._error_aborts = error_aborts
         self._skip_unreachable = skip_unreachable
-        self._attempts = 0
         self._idle = False
         self._wake = threading.Event()
         self._lock = threading.Lock()  # Guards what drain and cancel touch, below.
         self._connecting = True
         self._draining = False
-        self._cancelled = False
-        self._running: list[Cancellation] = []
 
     def run(self) -> None:
         """Run to the end. Blocks; `drain` and `cancel` end it early."""
@@ -95,31 +72,37 @@ class BroadcastMode:
             if self._connect():
                 while self._step():
                     pass
+                self._rounds.settle()
         finally:
             self._group.close()
 
     def drain(self) -> None:
         """Take no more jobs and let the running round end. Any thread may ask."""
-        with self._lock:
-            already, self._draining = self._draining, True
-            connecting, running = self._connecting, len(self._running)
-        if not already:
-            self._emit(Draining(running))
-        if connecting:
-            self._group.close()
-        self._wake.set()
+        if self._stop():
+            self._emit(Draining(self._rounds.running))
 
     def cancel(self) -> None:
         """Take no more jobs and cancel the running round. Any thread may ask."""
+        self._stop()
+        self._emit(Cancelling(self._rounds.cancel()))
+
+    def cancel_job(self, number: int) -> bool:
+        """Cancel the job with this id; any thread may ask. Returns whether it was running."""
+        cancelled = self._rounds.cancel_job(number)
+        if cancelled:
+            self._emit(Cancelling(cancelled))
+        return cancelled > 0
+
+    def _stop(self) -> bool:
+        """Take no more jobs; return whether nobody has asked before."""
         with self._lock:
-            self._draining = self._cancelled = True
-            connecting, running = self._connecting, list(self._running)
-        for cancellation in running:
-            cancellation.cancel()
-        self._emit(Cancelling(len(running)))
+            already, self._draining = self._draining, True
+            connecting = self._connecting
+        self._rounds.stop()
         if connecting:
             self._group.close()
         self._wake.set()
+        return not already
 
     def _connect(self) -> bool:
         """Connect to all nodes; return whether there is something to run on."""
@@ -162,55 +145,29 @@ class BroadcastMode:
         self._wake.clear()
         return True
 
-    def _prepare(self, _: int, job: Job) -> tuple[Job, dict[Node, str]]:
-        """Fill the template for all nodes, before it starts on any."""
+    def _prepare(self, _: int, job: Job) -> dict[Node, Plan]:
+        """Fill the templates for all nodes, before the job starts on any."""
         nodes = [connection.node for connection in self._group]
-        return job, {node: render(job.template, job.variables(node)) for node in nodes}
+        return {node: self._attempts.plan(job, node) for node in nodes}
 
     def _tell_when_idle(self) -> None:
         if self._feed.empty and not self._idle and not self._draining:
             self._idle = True
             self._emit(Waiting())
 
-    def _round(self, job: Job, commands: dict[Node, str]) -> bool:
+    def _round(self, job: Job, plans: dict[Node, Plan]) -> bool:
         """Run a job on all nodes and return, behind the barrier, whether to go on."""
-        attempts = self._begin(job, commands)
-        cancellations = {node: Cancellation() for node in commands}
-        self._watch(list(cancellations.values()))
         with self._watching_the_queue():
-            endings = self._group.each(
-                lambda connection: self._attempt(
-                    connection, attempts[connection.node], cancellations[connection.node]
-                )
-            ).values
-        self._watch([])
-        errors = {
-            node: ending
-            for node, ending in endings.items()
-            if isinstance(ending, NeverStartedError)
-        }
-        if len(errors) == len(endings):
-            return self._give_up(job, attempts, errors)
-        for node, error in errors.items():
+            results = self._rounds.run(job, plans)
+        refused = [
+            (attempt, error) for attempt, error in results if isinstance(error, NeverStartedError)
+        ]
+        if len(refused) == len(results):
+            return self._give_up(job, refused)
+        for attempt, error in refused:
             ending = Ending(Outcome.UNREACHABLE, detail=error.problem)
-            self._emit(AttemptEnded(attempts[node], ending))
-        return not self._aborts(endings.values())
-
-    def _begin(self, job: Job, commands: dict[Node, str]) -> dict[Node, Attempt]:
-        attempts = {}
-        for node, command in commands.items():
-            self._attempts += 1
-            attempts[node] = Attempt(self._attempts, job, node, command)
-        return attempts
-
-    def _watch(self, cancellations: list[Cancellation]) -> None:
-        """Let `cancel` reach these attempts, now or if it came already."""
-        with self._lock:
-            self._running = cancellations
-            cancelled = self._cancelled
-        if cancelled:
-            for cancellation in cancellations:
-                cancellation.cancel()
+            self._emit(AttemptEnded(attempt, ending))
+        return not self._aborts(ending for _, ending in results)
 
     @contextmanager
     def _watching_the_queue(self) -> Iterator[None]:
@@ -229,26 +186,12 @@ class BroadcastMode:
             over.set()
             thread.join()
 
-    def _attempt(
-        self, connection: Connection, attempt: Attempt, cancellation: Cancellation
-    ) -> Ending | NeverStartedError:
-        self._emit(AttemptStarted(attempt))
-        ending = execute(attempt, connection, self._emit, cancellation)
-        if isinstance(ending, Ending):
-            self._emit(AttemptEnded(attempt, ending))
-        return ending
-
-    def _give_up(
-        self,
-        job: Job,
-        attempts: Mapping[Node, Attempt],
-        errors: Mapping[Node, NeverStartedError],
-    ) -> bool:
+    def _give_up(self, job: Job, refused: list[tuple[Attempt, NeverStartedError]]) -> bool:
         """End the run, for no node could begin: going on would only empty the queue."""
-        for node, error in errors.items():
-            self._emit(NeverStarted(attempts[node], error))
-            self._emit(NodeLost(node, error.problem))
-        self._feed.put_back(job, next(iter(errors.values())))
+        for attempt, error in refused:
+            self._emit(NeverStarted(attempt, error))
+            self._emit(NodeLost(attempt.node, error.problem))
+        self._feed.put_back(job, refused[0][1])
         with self._lock:
             self._draining = True
         return True

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from pegasus.errors import NodeError, PegasusError, StorageError, TemplateError
+from pegasus.errors import NodeError, PegasusError, StorageError
 from pegasus.events import JobRequeued, LockAwaited, QueueMended, QueueRefused, Sink
 from pegasus.files.queuefile import QueueFile, Signature
-from pegasus.lint import place
 from pegasus.model import Job
 
 T = TypeVar("T")
@@ -57,12 +56,13 @@ class Feed:
         """How long to wait before `take` is worth trying again, in seconds."""
         return POLL if self._busy_since is None else LOCK_POLL
 
-    def take(self, count: int, prepare: Callable[[int, Job], T]) -> list[T]:
-        """Take up to `count` jobs and return what `prepare` made of each.
+    def take(self, count: int, prepare: Callable[[int, Job], T]) -> list[tuple[Job, T]]:
+        """Take up to `count` jobs; return each with what `prepare` made of it.
 
-        `prepare` is called with position and job before anything is consumed. A template that
-        it can't fill makes the file wrong from there on: the jobs before it are taken. With a
-        count of 0 a file that has changed is only checked.
+        `prepare` is called with position and job before anything is consumed, and so before the
+        job has an id. A job that it raises a PegasusError for makes the file wrong from there
+        on: the jobs before it are taken. With a count of 0 a file that has changed is only
+        checked.
         """
         try:
             if not self._is_due(count) or not self._lock(count > 0 or self.owing):
@@ -105,17 +105,18 @@ class Feed:
             self._emit(LockAwaited(str(self._queue.lock.holder() or "another process")))
         return False
 
-    def _take(self, count: int, prepare: Callable[[int, Job], T]) -> list[T]:
+    def _take(self, count: int, prepare: Callable[[int, Job], T]) -> list[tuple[Job, T]]:
         self._seen = self._queue.signature()
         self._retry_at = 0.0
-        jobs = self._queue.peek(max(count, 1))
+        jobs = self._queue.peek(count + 1)  # One more, to see whether any is left.
         self.empty = not jobs
         prepared = _prepare_all(jobs[:count], prepare)
         if not prepared:
             return []
         taken = self._queue.take(len(prepared), expected=jobs[: len(prepared)])
+        self.empty = len(taken) == len(jobs)
         self._seen = self._queue.signature()
-        return prepared[: len(taken)]
+        return list(zip(taken, prepared, strict=False))  # None was taken if the file has changed.
 
     def _settle(self) -> None:
         if not self._returned:
@@ -149,8 +150,8 @@ def _prepare_all(jobs: Sequence[Job], prepare: Callable[[int, Job], T]) -> list[
     for position, job in enumerate(jobs):
         try:
             prepared.append(prepare(position, job))
-        except TemplateError as error:
+        except PegasusError:
             if not prepared:
-                raise place(error, job.source) from error
+                raise
             break
     return prepared

@@ -7,6 +7,7 @@ from functools import singledispatchmethod
 
 from pegasus import events
 from pegasus.events import Event, Stream
+from pegasus.interrupts import is_at_terminal
 from pegasus.model import Attempt
 from pegasus.terminal.lines import LINE_END, LineSplitter
 from pegasus.terminal.screen import Screen
@@ -52,6 +53,7 @@ class Printer:
         self._screen = screen
         self._period = print_period
         self._outputs: dict[tuple[tuple[int, int], Stream], _Output] = {}
+        self._tries: dict[tuple[int, int], int] = {}
 
     def __call__(self, event: Event) -> None:
         self._show(event)
@@ -78,18 +80,40 @@ class Printer:
 
     @_show.register
     def _(self, event: events.AttemptStarted) -> None:
+        attempt = event.attempt
+        if attempt.repeats:
+            before = self._tries.get((attempt.job.id, attempt.repeats), 1)
+            self._tries[attempt.key] = before + 1
         self._frame(event.attempt, f"run '{event.attempt.command}'")
 
     @_show.register
     def _(self, event: events.AttemptEnded) -> None:
-        for stream in Stream:
-            output = self._outputs.pop((event.attempt.key, stream), None)
-            if output:
-                output.finish()
+        self._finish(event.attempt)
         self._frame(event.attempt, f"done ({event.ending})")
 
+    @_show.register
+    def _(self, event: events.CancelCommandEnded) -> None:
+        self._finish(event.attempt)
+        label, number = event.attempt.node.label, event.attempt.job.id
+        if event.problem:
+            self.say(f"[{label}] job {number} may go on there: {event.problem}")
+        else:
+            self.say(f"[{label}] the cancel command of job {number} has been run")
+
+    def _finish(self, attempt: Attempt) -> None:
+        """Show what is left of an attempt's output."""
+        for stream in Stream:
+            output = self._outputs.pop((attempt.key, stream), None)
+            if output:
+                output.finish()
+
     def _frame(self, attempt: Attempt, text: str) -> None:
-        lines = LINE_END.split(f"=== {text} ===")
+        # What the original prints, and behind it what it does not know.
+        about = [f"job {attempt.job.id}"] if attempt.job.id else []
+        if attempt.repeats:
+            about.append(f"try {self._tries.get(attempt.key, 2)}")
+        end = f" ({', '.join(about)})" if about else ""
+        lines = LINE_END.split(f"=== {text} ==={end}")
         self._screen.out(f"[{attempt.node.label}] {line}" for line in lines)
 
     @_show.register
@@ -101,6 +125,10 @@ class Printer:
     def _(self, event: events.NodeUnreachable) -> None:
         end = "; going on without it" if event.skipped else ""
         self.say(f"can't connect: {event.error}{end}")
+
+    @_show.register
+    def _(self, event: events.NodeDisconnected) -> None:
+        self.say(f"lost: [{event.node.label}] {event.detail}; connecting again")
 
     @_show.register
     def _(self, event: events.NodeLost) -> None:
@@ -128,16 +156,17 @@ class Printer:
 
     @_show.register
     def _(self, event: events.Waiting) -> None:
-        self.say("the queue is empty; waiting for more (Ctrl-C ends)")
+        how = "Ctrl-C" if is_at_terminal() else "inv stop"
+        self.say(f"the queue is empty; waiting for more ({how} ends)")
 
     @_show.register
     def _(self, event: events.Draining) -> None:
-        self.say(
-            f"taking no more jobs; waiting for {count(event.running, 'running command')}"
-            " (Ctrl-C again cancels)"
-            if event.running
-            else "taking no more jobs"
-        )
+        if not event.running:
+            self.say("taking no more jobs")
+            return
+        how = "the next Ctrl-C" if is_at_terminal() else "inv stop --now"
+        running = count(event.running, "running command")
+        self.say(f"taking no more jobs; waiting for {running} ({how} cancels)")
 
     @_show.register
     def _(self, event: events.Cancelling) -> None:

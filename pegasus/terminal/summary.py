@@ -20,7 +20,7 @@ def summarize(result: RunResult) -> Iterator[str]:
 
 
 def _commands(result: RunResult) -> Iterator[str]:
-    total, failed = len(result.endings), result.failed
+    total, failed = len(result.final), result.failed
     if failed:
         yield "the command failed:" if total == 1 else f"{len(failed)} of {total} commands failed:"
         for attempt, ending in failed:
@@ -29,6 +29,9 @@ def _commands(result: RunResult) -> Iterator[str]:
         yield "the command succeeded" if total == 1 else f"all {total} commands succeeded"
     elif not result.running:
         yield "no command was run"
+    repeated = len(result.endings) - total
+    if repeated:
+        yield f"{count(repeated, 'failed attempt')} {'was' if repeated == 1 else 'were'} run again"
 
 
 def _leftovers(result: RunResult) -> Iterator[str]:
@@ -47,4 +50,5 @@ def _failure(attempt: Attempt, ending: Ending) -> str:
 
 def _line(attempt: Attempt) -> str:
     first, *more = attempt.command.split("\n")
-    return f"  [{attempt.node.label}] {first}" + (" …" if more else "")
+    job = f"job {attempt.job.id}: " if attempt.job.id else ""
+    return f"  {job}[{attempt.node.label}] {first}" + (" …" if more else "")

@@ -6,7 +6,7 @@ import re
 import signal
 
 import pytest
-from project import Project
+from project import CTRL_C, Project
 from sshd import Sshd
 
 FOUR = "- hostname: [{}]\n  gpu: [0, 1]\n"
@@ -148,11 +148,11 @@ def test_the_second_ctrl_c_cancels_the_round(project: Project, sshd: Sshd, kind:
     hosts, env = nodes(sshd, kind)
     project.hosts(hosts)
     project.queue("- echo up; sleep 300\n- echo next\n")
-    run = project.start("broadcast", env=env)
+    run = project.start_in_terminal("broadcast", env=env)
     run.wait_for("] up", times=4)
-    run.signal(signal.SIGINT)
+    run.type(CTRL_C)
     run.wait_for("waiting for 4 running commands")
-    run.signal(signal.SIGINT)
+    run.type(CTRL_C)
     assert run.wait() == 130
     assert run.out.count("=== done (cancelled") == 4
     assert project.left == ["echo next"]

@@ -7,7 +7,7 @@ import signal
 from collections import Counter
 
 import pytest
-from project import Project, wait_until
+from project import CTRL_C, Project, wait_until
 from sshd import Sshd
 
 TWO = "- localhost\n- 127.0.0.1\n"
@@ -218,10 +218,10 @@ def test_two_runs_share_one_queue_and_each_job_runs_once(project: Project) -> No
 def test_ctrl_c_takes_no_more_jobs_and_lets_the_running_ones_end(project: Project) -> None:
     project.hosts("- localhost\n")
     project.queue("- echo up; until [ -e go ]; do sleep 0.02; done; echo ended well\n- echo next\n")
-    run = project.start("queue")
+    run = project.start_in_terminal("queue")
     run.wait_for("] up")
-    run.signal(signal.SIGINT)
-    run.wait_for("taking no more jobs; waiting for 1 running command")
+    run.type(CTRL_C)
+    run.wait_for("waiting for 1 running command (the next Ctrl-C cancels)")
     project.write("go", "")
     assert run.wait() == 130
     assert "[localhost] ended well" in run.out
@@ -229,21 +229,21 @@ def test_ctrl_c_takes_no_more_jobs_and_lets_the_running_ones_end(project: Projec
 
 
 @pytest.mark.parametrize("host", ["localhost", "node-1"])
-@pytest.mark.parametrize(
-    ("signals", "status"), [([signal.SIGINT, signal.SIGINT], 130), ([signal.SIGTERM], 143)]
-)
+@pytest.mark.parametrize(("way", "status"), [("Ctrl-C twice", 130), ("SIGTERM", 143)])
 def test_cancelling_ends_what_runs(
-    project: Project, sshd: Sshd, host: str, signals: list[signal.Signals], status: int
+    project: Project, sshd: Sshd, host: str, way: str, status: int
 ) -> None:
     pid_file = project.directory / "pid"
     project.hosts(f"- {host}\n")
     project.queue(f"- echo $$ > {pid_file}; echo up; sleep 300 & wait; echo survived\n- echo no\n")
-    run = project.start("queue", env=ssh_env(sshd))
+    run = project.start_in_terminal("queue", env=ssh_env(sshd))
     run.wait_for("] up")
-    for number in signals:
-        run.signal(number)
-        if number is signal.SIGINT:
-            run.wait_for("taking no more jobs" if number is signals[0] else "cancelling")
+    if way == "SIGTERM":
+        run.signal(signal.SIGTERM)
+    else:
+        run.type(CTRL_C)
+        run.wait_for("taking no more jobs")
+        run.type(CTRL_C)
     assert run.wait() == status
     assert "cancelling 1 running command" in run.err
     assert "=== done (cancelled" in run.out

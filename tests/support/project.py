@@ -12,10 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import yaml
 
 #: Longer than anything takes on a busy machine; a test that needs it has failed.
 PATIENCE = 60.0
+
+#: The key, for `InTerminal.type`.
+CTRL_C = "\x03"
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
@@ -74,12 +78,74 @@ class Running:
         return status
 
 
+class InTerminal:
+    """A pegasus that runs in the foreground of a terminal, where people type."""
+
+    def __init__(self, child: pexpect.spawn) -> None:
+        self._child = child
+        #: What the terminal shows, of both streams.
+        self.out = ""
+
+    @property
+    def err(self) -> str:
+        return self.out
+
+    @property
+    def pid(self) -> int:
+        return int(self._child.pid)
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Wait until the terminal shows `text`."""
+        deadline = time.monotonic() + PATIENCE
+        while self.out.count(text) < times:
+            assert time.monotonic() < deadline, f"waited in vain for {text!r} in\n{self.out}"
+            assert self._read(), f"no {text!r} in\n{self.out}"
+
+    def type(self, keys: str) -> None:
+        """Type, as the user."""
+        self._child.send(keys)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._child.kill(number)
+
+    def close(self) -> None:
+        """Close the terminal's window: the system sends SIGHUP, and nothing can be written."""
+        self._child.ptyproc.fileobj.close()
+        self._child.closed = True
+
+    def wait(self) -> int:
+        """Wait for the end and return the exit status, that of a shell for a signal's."""
+        deadline = time.monotonic() + PATIENCE
+        while not self._child.closed and self._read():
+            assert time.monotonic() < deadline, f"no end after\n{self.out}"
+        wait_until(lambda: not self._child.isalive(), "the end")
+        status = self._child.exitstatus
+        return 128 + self._child.signalstatus if status is None else int(status)
+
+    def kill(self) -> None:
+        if self._child.isalive():
+            self._child.kill(signal.SIGKILL)
+            self._child.wait()
+
+    def _read(self) -> bool:
+        """Take what the terminal shows, for a moment; return False when nobody writes to it."""
+        try:
+            text = self._child.read_nonblocking(65536, timeout=0.1)
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        self.out += text.replace("\r", "")
+        return True
+
+
 class Project:
     """A directory with tasks.py, hosts.yaml and queue.yaml."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._started: list[Running] = []
+        self._in_terminals: list[InTerminal] = []
         self.write("tasks.py", "from pegasus.tasks import ns\n")
 
     def write(self, name: str, text: str) -> Path:
@@ -112,7 +178,7 @@ class Project:
         return yaml.safe_load(self.read("consumed.yaml")) or []
 
     def start(self, *arguments: str, env: dict[str, str] | None = None, **more: Any) -> Running:
-        """Start `inv` with arguments, in the directory."""
+        """Start `inv` with arguments, in the directory, without a terminal."""
         process = subprocess.Popen(
             [sys.executable, "-m", "invoke", *arguments],
             cwd=self.directory,
@@ -121,10 +187,32 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Whatever terminal the tests have, this has none.
+            start_new_session=True,
             **more,
         )
         running = Running(process)
         self._started.append(running)
+        return running
+
+    def start_in_terminal(
+        self, *arguments: str, env: dict[str, str] | None = None, stderr: str = "/dev/stdout"
+    ) -> InTerminal:
+        """Start `inv` with arguments, in the directory, in a terminal of its own.
+
+        `stderr` may be a file, which then gets what the terminal does not.
+        """
+        child = pexpect.spawn(
+            "/bin/sh",
+            ["-c", 'exec "$@" 2>>"$0"', stderr, sys.executable, "-m", "invoke", *arguments],
+            cwd=str(self.directory),
+            env={**os.environ, **(env or {})},
+            encoding="utf-8",
+            codec_errors="replace",
+            dimensions=(24, 200),
+        )
+        running = InTerminal(child)
+        self._in_terminals.append(running)
         return running
 
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> Running:
@@ -139,3 +227,5 @@ class Project:
             if running.process.poll() is None:
                 running.process.kill()
                 running.process.wait()
+        for shown in self._in_terminals:
+            shown.kill()

@@ -13,10 +13,12 @@ from project import PATIENCE, wait_until, write_at_once
 from pegasus.events import Event
 from pegasus.files.queuefile import QueueFile
 from pegasus.lint import Linter
-from pegasus.model import Host, Node, Params
+from pegasus.model import Host, Node, Options, Params
+from pegasus.modes.attempts import Attempts
 from pegasus.modes.broadcast import BroadcastMode
 from pegasus.modes.feed import Feed
 from pegasus.modes.queue import QueueMode
+from pegasus.modes.reconnect import Clock
 from pegasus.result import RunResult
 from pegasus.ssh.fake import FakeHosts
 from pegasus.ssh.group import BroadcastGroup
@@ -24,10 +26,31 @@ from pegasus.ssh.group import BroadcastGroup
 E = TypeVar("E", bound=Event)
 
 
-def node(index: int, **params: str) -> Node:
+def node(index: int, options: Options = Options(), **params: str) -> Node:  # noqa: B008
     name = f"node-{index}"
     pairs: Params = tuple(params.items())
-    return Node(index, Host(name, name), pairs)
+    return Node(index, Host(name, name), pairs, options)
+
+
+class FastClock(Clock):
+    """A clock that goes on as soon as somebody waits; while `goes` is clear, it stands."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.pauses: list[float] = []
+        self.goes = threading.Event()
+        self.goes.set()
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        return self.time
+
+    def wait(self, stop: threading.Event, seconds: float) -> None:
+        while not stop.is_set() and not self.goes.wait(0.005):
+            pass
+        with self._lock:
+            self.pauses.append(seconds)
+            self.time += seconds
 
 
 class Bench:
@@ -42,6 +65,10 @@ class Bench:
         self._failures: list[BaseException] = []
         self._thread: threading.Thread | None = None
         self.mode: QueueMode | BroadcastMode | None = None
+        self.clock = FastClock()
+        self.defaults = Options()
+        self.reconnect_for = 3600.0
+        self.cancel_within = 30.0
 
     def write(self, text: str) -> None:
         write_at_once(self.path, text.encode())
@@ -67,8 +94,24 @@ class Bench:
         self.queue = QueueFile(self.path, consumed, lint=Linter(self.nodes))
         return Feed(self.queue, self.emit, "a test")
 
+    def attempts(self) -> Attempts:
+        return Attempts(
+            self.hosts.connect,
+            self.emit,
+            self.defaults,
+            clock=self.clock,
+            cancel_within=self.cancel_within,
+        )
+
     def start_queue(self, daemon: bool = False) -> None:
-        mode = QueueMode(self.feed(), self.nodes, self.hosts.connect, self.emit, daemon=daemon)
+        mode = QueueMode(
+            self.feed(),
+            self.nodes,
+            self.attempts(),
+            self.emit,
+            daemon=daemon,
+            reconnect_for=self.reconnect_for,
+        )
         self._start(mode)
 
     def start_broadcast(
@@ -78,6 +121,7 @@ class Bench:
         mode = BroadcastMode(
             self.feed(),
             group,
+            self.attempts(),
             self.emit,
             daemon=daemon,
             error_aborts=error_aborts,

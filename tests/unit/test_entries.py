@@ -195,3 +195,24 @@ def test_the_examples_of_the_original_mean_what_they_did() -> None:
         "facebook/opt-30b",
         "facebook/opt-66b",
     ]
+
+
+class CountingText(str):
+    """A text that counts how much of it is searched for line ends."""
+
+    searched = 0
+
+    def count(self, *args: Any) -> int:
+        CountingText.searched += abs(args[2] - args[1])
+        return super().count(*args)
+
+
+def test_places_cost_no_more_in_a_long_file() -> None:
+    text = "- command: &c a\n  x: [1, *c ]\n  options: {retries: 2}\n- b\n" * 300
+    source = Source(text.encode(), "f", QueueFileError)
+    source.text = CountingText(text)
+    CountingText.searched = 0
+    found = [*read(source, QUEUE)]
+    assert str(found[-1].place) == "f:1200:3"
+    assert str(found[-2].params["x"][0].place) == "f:1198:7"
+    assert CountingText.searched < 4 * len(text)

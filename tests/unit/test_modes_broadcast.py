@@ -19,6 +19,7 @@ from pegasus.events import (
     Waiting,
 )
 from pegasus.model import Job, Node, Outcome
+from pegasus.modes.attempts import Plan
 from pegasus.ssh.fake import Act, FakeHosts
 
 N0, N1, N2 = node(0, gpu="a"), node(1, gpu="b"), node(2, gpu="c")
@@ -185,7 +186,7 @@ def test_a_round_that_begins_after_the_cancelling_is_cancelled(tmp_path: Path) -
     bench.wait_for(Waiting)
     bench.mode.cancel()
     bench.finish()
-    bench.mode._round(Job("late"), dict.fromkeys(ALL, "late"))
+    bench.mode._round(Job("late"), dict.fromkeys(ALL, Plan("late")))
     assert [ending.outcome for _, ending in bench.result.endings] == [Outcome.CANCELLED] * 3
 
 

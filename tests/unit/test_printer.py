@@ -71,6 +71,48 @@ def test_a_job_is_framed_and_its_unterminated_last_line_is_kept() -> None:
     ]
 
 
+def test_the_frame_of_a_job_names_its_id_behind_what_it_always_said() -> None:
+    terminal = Terminal()
+    job = Attempt(1, Job("x", id=7), PLAIN, "x")
+    terminal.show(events.AttemptStarted(job), events.AttemptEnded(job, Ending.exited(0)))
+    assert terminal.out == [
+        "[node-2] === run 'x' === (job 7)",
+        "[node-2] === done (exit status: 0) === (job 7)",
+    ]
+
+
+def test_the_frame_of_a_repeated_job_says_which_try_it_is() -> None:
+    terminal = Terminal()
+    # In a broadcast, numbers are shared by nodes; an attempt that never starts is no try.
+    tries = [Attempt(n, Job("x", id=7), PLAIN, "x", before) for n, before in ((3, 0), (5, 3))]
+    tries += [Attempt(6, Job("x", id=7), PLAIN, "x", 5), Attempt(7, Job("x", id=7), PLAIN, "x", 5)]
+    for attempt in tries:
+        terminal.show(events.AttemptStarted(attempt))
+    terminal.show(events.AttemptEnded(tries[-1], Ending.exited(1)))
+    assert [line.partition("=== (")[2] for line in terminal.out] == [
+        "job 7)",
+        "job 7, try 2)",
+        "job 7, try 3)",
+        "job 7, try 3)",
+        "job 7, try 3)",
+    ]
+
+
+def test_the_output_of_a_late_cancel_command_is_shown_to_its_end() -> None:
+    terminal = Terminal()
+    job = Attempt(1, Job("x", id=7), PLAIN, "x")
+    terminal.show(
+        Output(job, Stream.STDOUT, b"stopped"),
+        events.CancelCommandEnded(job),
+        events.CancelCommandEnded(job, "the cancel command failed: exit status: 1"),
+    )
+    assert terminal.out == ["[node-2] stopped"]
+    assert terminal.err == [
+        "[pegasus] [node-2] the cancel command of job 7 has been run",
+        "[pegasus] [node-2] job 7 may go on there: the cancel command failed: exit status: 1",
+    ]
+
+
 def test_each_line_of_a_long_command_has_the_node_in_front() -> None:
     terminal = Terminal()
     terminal.show(events.AttemptStarted(attempt(PLAIN, "a\nb\rc")))
@@ -90,6 +132,7 @@ def test_a_job_that_did_not_begin_is_framed_too() -> None:
         (Ending.exited(0), "exit status: 0"),
         (Ending.exited(255), "exit status: 255"),
         (Ending(Outcome.SIGNALLED, exit_signal="KILL"), "killed by signal KILL"),
+        (Ending(Outcome.TIMED_OUT, detail="after 90 s"), "timed out: after 90 s"),
         (Ending(Outcome.CANCELLED), "cancelled"),
         (Ending(Outcome.LOST, detail="reset by peer"), "lost: reset by peer"),
     ],
@@ -127,6 +170,7 @@ def test_our_own_messages_go_to_stderr() -> None:
         events.NodeConnected(Node(2, Host("localhost", "localhost"))),
         events.NodeUnreachable(PLAIN, UnreachableError(PLAIN, "connect", "refused")),
         events.NodeUnreachable(PLAIN, UnreachableError(PLAIN, "auth", "no key"), skipped=True),
+        events.NodeDisconnected(PLAIN, "broken pipe"),
         events.NodeLost(PLAIN, "reset"),
         events.NotBegun(),
         events.JobRequeued(Job("echo"), NeverStartedError(PLAIN, "session", "refused")),
@@ -145,6 +189,7 @@ def test_our_own_messages_go_to_stderr() -> None:
     assert "[localhost] runs here, without SSH" in text
     assert "can't connect: [node-2] connect: refused" in text
     assert "auth: no key; going on without it" in text
+    assert "[pegasus] lost: [node-2] broken pipe; connecting again" in terminal.err
     assert "queue.yaml:2:3: is wrong" in text
     assert "locked by pid 7 (inv lock)" in text
     assert "waiting for 2 running commands" in text

@@ -1,0 +1,151 @@
+"""The other shell's end: finds the runs of a queue and tells them what to do."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from pegasus.control import record, wire
+from pegasus.control.record import Record, read_all
+from pegasus.errors import StopError
+
+#: How long a run may take to answer, in seconds. One that lives needs no more than a moment.
+PATIENCE = 10.0
+#: The longest answer, in bytes.
+LIMIT = 16 * 1024 * 1024
+
+
+class Command(NamedTuple):
+    """A running command, as its run tells it: the job's id, the node, the first line."""
+
+    job: int
+    node: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.job}: [{self.node}] {self.text}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run said.
+
+    Attributes:
+        run: who.
+        ok: whether it did what it was told; if not, it does not have that job.
+        running: the commands that ran when it was told.
+    """
+
+    run: Record
+    ok: bool
+    running: tuple[Command, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of telling all runs of a queue: their answers, and why others gave none."""
+
+    answers: tuple[Answer, ...]
+    troubles: tuple[str, ...]
+
+
+def tell_all(folder: Path, do: str, job: int | None = None) -> Report:
+    """Tell all runs whose records are in `folder` to do something; see `tell`.
+
+    Raises:
+        StorageError: the folder can't be read.
+    """
+    answers: list[Answer] = []
+    troubles: list[str] = []
+    for run in read_all(folder):
+        try:
+            answer = tell(folder, run, do, job)
+        except StopError as error:
+            troubles.append(str(error))
+        else:
+            answers += [answer] if answer else []
+    return Report(tuple(answers), tuple(troubles))
+
+
+def tell(folder: Path, run: Record, do: str, job: int | None = None) -> Answer | None:
+    """Have a run do something, and return what it says; None where it has ended.
+
+    What a run of this machine that has ended left behind is removed.
+
+    Args:
+        folder: where the run's record is.
+        do: drain, cancel, or cancel job.
+        job: the id of that job.
+
+    Raises:
+        StopError: it can't be told, or did not answer; the message says which and what to do.
+    """
+    if run.version != record.VERSION:
+        raise StopError(f"{run} is of another version of pegasus; stop it with that one")
+    request = {"version": wire.VERSION, "run": run.id, "do": do}
+    if job is not None:
+        request["job"] = job
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            if not _connect(connection, folder, run):
+                return None
+            line = _exchange(connection, wire.encode(request))
+        except (TimeoutError, BlockingIOError):
+            raise StopError(
+                f"{run} does not answer; perhaps it is stopped (Ctrl-Z), and will when it goes on"
+            ) from None
+        except ConnectionError:
+            return None
+    return _answer(run, line) if line else None
+
+
+def _connect(connection: socket.socket, folder: Path, run: Record) -> bool:
+    """Reach a run, and return whether it lives.
+
+    Raises:
+        StopError: it may live, and can't be reached.
+        TimeoutError, BlockingIOError: it lets nobody in.
+    """
+    connection.settimeout(PATIENCE)
+    try:
+        connection.connect(str(folder / run.socket))
+    except (TimeoutError, BlockingIOError):
+        raise
+    except OSError as error:
+        if not run.is_here:
+            raise StopError(
+                f"{run} is on {run.host} and can't be reached from here: run inv stop there, or,"
+                f" if it is dead, delete {run.path(folder)}"
+            ) from error
+        if not isinstance(error, (ConnectionRefusedError, FileNotFoundError, NotADirectoryError)):
+            raise StopError(f"{run} can't be reached: {error.strerror or error}") from error
+        run.remove(folder)
+        return False
+    return True
+
+
+def _exchange(connection: socket.socket, request: bytes) -> bytes:
+    connection.sendall(request)
+    try:
+        return wire.read_line(connection, LIMIT, PATIENCE)
+    except ValueError:
+        return b"too long"
+
+
+def _answer(run: Record, line: bytes) -> Answer:
+    try:
+        said = wire.decode(line)
+        if said["version"] != wire.VERSION or said["run"] != run.id:
+            raise ValueError("of another run or version")
+        running = tuple(
+            Command(int(one["job"]), str(one["node"]), str(one["command"]))
+            for one in said["running"]
+        )
+        error = "" if said["ok"] else str(said["error"])
+    except (ValueError, LookupError, TypeError) as problem:
+        raise StopError(f"{run} does not answer as a run of this version does") from problem
+    if error and error != wire.NO_SUCH_JOB:
+        raise StopError(f"{run} refuses: {error}")
+    return Answer(run, not error, running)

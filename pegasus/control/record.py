@@ -1,0 +1,116 @@
+"""The file that describes a run to other shells, and where its socket is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import socket
+import stat
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pegasus.errors import StorageError
+from pegasus.files import storage
+
+VERSION = 1
+#: What the names of temporary folders for sockets begin with.
+PREFIX = "pegasus-run-"
+#: The name of a socket in a folder of its own.
+SOCKET = "socket"
+
+_ID = re.compile("[0-9a-f]{8}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run, as others see it.
+
+    Attributes:
+        id: eight hexadecimal digits.
+        mode: queue or broadcast.
+        pid, host: for people; nothing is done to a process.
+        started: local time in ISO 8601, with its offset.
+        socket: the path of the socket, relative to the folder of the records.
+        version: of this form.
+    """
+
+    id: str
+    mode: str
+    pid: int
+    host: str
+    started: str
+    socket: str
+    version: int = VERSION
+
+    @classmethod
+    def of_this_process(cls, mode: str) -> Record:
+        """Return the record of a new run; its socket is to be beside it."""
+        number = secrets.token_hex(4)
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        return cls(number, mode, os.getpid(), socket.gethostname(), now, f"{number}.sock")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the run belongs to this machine."""
+        return self.host == socket.gethostname()
+
+    def __str__(self) -> str:
+        return f"run {self.id} ({self.mode}, pid {self.pid})"
+
+    def path(self, folder: Path) -> Path:
+        """Return where the record is in `folder`."""
+        return folder / f"{self.id}.json"
+
+    def write(self, folder: Path) -> None:
+        """Put the record into `folder`, at once.
+
+        Raises:
+            StorageError: it can't be written.
+        """
+        storage.replace(self.path(folder), json.dumps(asdict(self)).encode() + b"\n")
+
+    def remove(self, folder: Path) -> None:
+        """Remove record and socket. What is no socket of a run stays, whatever the record says."""
+        place = folder / self.socket
+        with contextlib.suppress(OSError):
+            self.path(folder).unlink()
+        if place.name not in (f"{self.id}.sock", SOCKET):
+            return
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(place.lstat().st_mode):
+                place.unlink()
+        if place.parent.name.startswith(PREFIX) and place.parent != folder:
+            with contextlib.suppress(OSError):
+                place.parent.rmdir()
+
+
+def read_all(folder: Path) -> list[Record]:
+    """Return the records in `folder`, the oldest first; files that are none are passed over.
+
+    Raises:
+        StorageError: the folder can't be read.
+    """
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise storage.failure(folder, "read", error) from error
+    found = [_read(folder, name[: -len(".json")]) for name in names if name.endswith(".json")]
+    return sorted(filter(None, found), key=lambda record: (record.started, record.id))
+
+
+def _read(folder: Path, number: str) -> Record | None:
+    """Return the record of a run; None where it has ended meanwhile, or this is no record."""
+    try:
+        values = json.loads(storage.read(folder / f"{number}.json"))
+        record = Record(**{name: values[name] for name in Record.__dataclass_fields__})
+    except (StorageError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    texts = (record.id, record.mode, record.host, record.started, record.socket)
+    is_sound = all(isinstance(text, str) for text in texts) and record.id == number
+    return record if is_sound and _ID.fullmatch(number) else None

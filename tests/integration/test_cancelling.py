@@ -1,0 +1,112 @@
+"""Whatever ends a job, all of its processes go: on this host and over SSH, under any sh."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from processes import Tree, path_with_sh
+from project import Project, Running, wait_until
+from sshd import Sshd
+
+SHELLS = ("dash", "bash", "busybox")
+
+
+@pytest.fixture(scope="session", params=SHELLS)
+def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PATH on which `sh` is the shell under test."""
+    return path_with_sh(tmp_path_factory.mktemp("shell") / request.param, request.param)
+
+
+@pytest.fixture(scope="session")
+def server(shell: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """An SSH server on which `sh` is the shell under test."""
+    server = Sshd(tmp_path_factory.mktemp("shell-sshd"), f"SetEnv PATH={shell}")
+    server.start()
+    yield server
+    server.stop()
+
+
+class Job:
+    """A run whose only job has a tree of processes."""
+
+    def __init__(self, project: Project, tree: Tree, shell: str, server: Sshd | None) -> None:
+        self.project = project
+        self.tree = tree
+        self.server = server
+        self._path = shell
+        project.hosts("- node-1\n" if server else "- localhost\n")
+        project.queue(f"- {tree.command!r}\n" if "'" not in tree.command else _block(tree.command))
+
+    def start(self, *options: str, terminal: bool = False) -> Running:
+        """Start the run and wait for the tree."""
+        config = ("--ssh-config", self.server.ssh_config) if self.server else ()
+        start = self.project.start_in_terminal if terminal else self.project.start
+        running = start("queue", *config, *options, env={"PATH": self._path})
+        self.tree.wait()
+        assert self.tree.shell == Path(self._path.partition(":")[0]).name
+        return running
+
+    def assert_gone(self) -> None:
+        """Wait until no process of the tree is left."""
+        wait_until(lambda: not self.tree.alive, "the end of a job's processes")
+
+
+def _block(command: str) -> str:
+    return f"- |-\n  {command}\n"
+
+
+@pytest.fixture(params=["here", "over SSH"])
+def job(
+    request: pytest.FixtureRequest, project: Project, tmp_path: Path, shell: str
+) -> Iterator[Job]:
+    server = request.getfixturevalue("server") if request.param == "over SSH" else None
+    tree = Tree(tmp_path / "tree")
+    yield Job(project, tree, shell, server)
+    tree.end()
+
+
+def interrupt(job: Job) -> None:
+    running = job.start(terminal=True)
+    running.type("\x03")
+    running.wait_for("taking no more jobs")
+    assert len(job.tree.alive) == 3
+    running.type("\x03")
+    assert running.wait() == 130
+    assert "cancelled" in running.out
+
+
+def stop(job: Job) -> None:
+    running = job.start()
+    assert job.project.run("stop", "--now").process.returncode == 0
+    assert running.wait() == 5
+    assert "cancelled" in running.out
+
+
+def time_out(job: Job) -> None:
+    running = job.start("--timeout", "5s")
+    assert running.wait() == 5
+    assert "timed out" in running.out
+
+
+def kill_the_controller(job: Job) -> None:
+    job.start().signal(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("end", [interrupt, stop, time_out, kill_the_controller])
+def test_all_processes_of_a_job_go(job: Job, end: Callable[[Job], None]) -> None:
+    end(job)
+    job.assert_gone()
+
+
+def test_all_processes_of_a_job_go_when_its_connection_is_cut(
+    project: Project, tmp_path: Path, shell: str, server: Sshd
+) -> None:
+    job = Job(project, Tree(tmp_path / "tree"), shell, server)
+    running = job.start()
+    server.sever()
+    assert running.wait() == 4
+    assert "lost" in running.out
+    job.assert_gone()
