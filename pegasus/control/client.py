@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pegasus.control import record, wire
+from pegasus.control import protocol, record
 from pegasus.control.record import Record, read_all
 from pegasus.errors import StopError
 
@@ -84,14 +84,14 @@ def tell(folder: Path, run: Record, do: str, job: int | None = None) -> Answer |
     """
     if run.version != record.VERSION:
         raise StopError(f"{run} is of another version of pegasus; stop it with that one")
-    request = {"version": wire.VERSION, "run": run.id, "do": do}
+    request = {"version": protocol.VERSION, "run": run.id, "do": do}
     if job is not None:
         request["job"] = job
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             if not _connect(connection, folder, run):
                 return None
-            line = _exchange(connection, wire.encode(request))
+            line = _exchange(connection, protocol.encode(request))
         except (TimeoutError, BlockingIOError):
             raise StopError(
                 f"{run} does not answer; perhaps it is stopped (Ctrl-Z), and will when it goes on"
@@ -129,15 +129,15 @@ def _connect(connection: socket.socket, folder: Path, run: Record) -> bool:
 def _exchange(connection: socket.socket, request: bytes) -> bytes:
     connection.sendall(request)
     try:
-        return wire.read_line(connection, LIMIT, PATIENCE)
+        return protocol.read_line(connection, LIMIT, PATIENCE)
     except ValueError:
         return b"too long"
 
 
 def _answer(run: Record, line: bytes) -> Answer:
     try:
-        said = wire.decode(line)
-        if said["version"] != wire.VERSION or said["run"] != run.id:
+        said = protocol.decode(line)
+        if said["version"] != protocol.VERSION or said["run"] != run.id:
             raise ValueError("of another run or version")
         running = tuple(
             Command(int(one["job"]), str(one["node"]), str(one["command"]))
@@ -146,6 +146,6 @@ def _answer(run: Record, line: bytes) -> Answer:
         error = "" if said["ok"] else str(said["error"])
     except (ValueError, LookupError, TypeError) as problem:
         raise StopError(f"{run} does not answer as a run of this version does") from problem
-    if error and error != wire.NO_SUCH_JOB:
+    if error and error != protocol.NO_SUCH_JOB:
         raise StopError(f"{run} refuses: {error}")
     return Answer(run, not error, running)

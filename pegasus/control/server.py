@@ -135,17 +135,21 @@ class Control:
         try:
             answer = self._answer(request)
             client.settimeout(PATIENCE)
-            client.sendall(wire.encode(answer))
+            client.sendall(protocol.encode(answer))
         finally:
             with self._answered:
                 self._answering -= 1
                 self._answered.notify_all()
 
     def _answer(self, request: bytes) -> dict[str, object]:
-        answer: dict[str, object] = {"version": wire.VERSION, "run": self._record.id, "ok": True}
+        answer: dict[str, object] = {
+            "version": protocol.VERSION,
+            "run": self._record.id,
+            "ok": True,
+        }
         running = [_describe(attempt) for attempt in self._run.running()]
         try:
-            self._obey(wire.decode(request))
+            self._obey(protocol.decode(request))
         except ValueError as error:
             answer.update(ok=False, error=str(error))
         except Exception as error:  # A mistake of ours must not print a traceback into the run.
@@ -158,8 +162,8 @@ class Control:
         Raises:
             ValueError: it is not one, or nothing that can be done.
         """
-        if request.get("version") != wire.VERSION:
-            raise ValueError(f"this run speaks version {wire.VERSION}")
+        if request.get("version") != protocol.VERSION:
+            raise ValueError(f"this run speaks version {protocol.VERSION}")
         if request.get("run") != self._record.id:
             raise ValueError("this is another run")
         what, job = request.get("do"), request.get("job")
@@ -169,7 +173,7 @@ class Control:
             self._run.cancel()
         elif what == "cancel job":
             if type(job) is not int or not self._run.cancel_job(job):
-                raise ValueError(wire.NO_SUCH_JOB)
+                raise ValueError(protocol.NO_SUCH_JOB)
         else:
             raise ValueError("do must be drain, cancel or cancel job")
 
@@ -177,7 +181,7 @@ class Control:
 def _read(client: socket.socket) -> bytes:
     """Return a request, or what stands for one that is too long."""
     try:
-        return wire.read_line(client, LIMIT, PATIENCE)
+        return protocol.read_line(client, LIMIT, PATIENCE)
     except ValueError:
         return b"too long"
 
