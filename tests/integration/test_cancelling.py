@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ordinary_user import NUMBER, UnavailableError, server_for_ordinary_user
 from processes import Tree, path_with_sh
 from project import Project, Running, wait_until
 from sshd import Sshd
@@ -27,6 +30,21 @@ def server(shell: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ssh
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def user_server(shell: str) -> Iterator[Sshd]:
+    """The same, for a user who is not root."""
+    with tempfile.TemporaryDirectory(prefix="pegasus-user-") as folder:
+        os.chmod(folder, 0o777)
+        bin_directory = path_with_sh(Path(folder, "bin"), Path(shell.partition(":")[0]).name)
+        try:
+            server = server_for_ordinary_user(Path(folder), f"SetEnv PATH={bin_directory}")
+        except UnavailableError as error:
+            pytest.skip(str(error))
+        server.start()
+        yield server
+        server.stop()
 
 
 class Job:
@@ -110,3 +128,16 @@ def test_all_processes_of_a_job_go_when_its_connection_is_cut(
     assert running.wait() == 4
     assert "lost" in running.out
     job.assert_gone()
+
+
+@pytest.mark.parametrize("end", [stop, time_out])
+def test_all_processes_of_an_ordinary_user_s_job_go(
+    end: Callable[[Job], None], project: Project, user_server: Sshd, shell: str
+) -> None:
+    with tempfile.TemporaryDirectory(dir=user_server.directory) as folder:
+        os.chmod(folder, 0o777)
+        tree = Tree(Path(folder, "tree"))
+        os.chmod(Path(folder, "tree"), 0o777)
+        end(Job(project, tree, shell, user_server))
+        wait_until(lambda: not tree.alive, "the end of a job's processes")
+        assert Path(folder, "tree", "shell").stat().st_uid == NUMBER
