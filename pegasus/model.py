@@ -122,10 +122,9 @@ class Node:
     @property
     def label(self) -> str:
         """How people see this node: `host`, or `host (k=v,k2=v2)`."""
-        if not self.params:
-            return self.host.text
         inner = ",".join(f"{name}={value}" for name, value in self.params)
-        return "".join(map(_printable, f"{self.host.text} ({inner})"))
+        label = f"{self.host.text} ({inner})" if inner else self.host.text
+        return "".join(map(_printable, label))
 
 
 @dataclass(frozen=True)

@@ -12,28 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from attempts import node
 from paramiko import SSHClient
+from ssh_client import configure
 from sshd import ALIASES, Sshd, generate_key
 
 from pegasus.errors import UnreachableError
-from pegasus.model import Host, Node
 from pegasus.ssh.base import Cancellation, Connection
 from pegasus.ssh.connect import connector
 from pegasus.ssh.group import BroadcastGroup
 from pegasus.ssh.login.handshake import Handshake
 
 MakeSshd = Callable[..., Sshd]
-
-
-def node(name: str, index: int = 0, **parts: object) -> Node:
-    return Node(index, Host(name, name, **parts))  # type: ignore[arg-type]
-
-
-def configure(server: Sshd, directory: Path, *lines: str) -> str:
-    """Write a client configuration in which `lines` come before the server's own."""
-    path = directory / "config"
-    path.write_text("\n".join(lines) + "\n" + Path(server.ssh_config).read_text())
-    return str(path)
 
 
 def open_and_close(config: str, name: str = "node-1", **parts: object) -> None:

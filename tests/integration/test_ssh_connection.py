@@ -13,66 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attempts import Listener, in_background, node, run
+from processes import is_alive
+from project import wait_until
 from sshd import Sshd
 
 from pegasus.errors import NeverStartedError
 from pegasus.events import Stream
-from pegasus.model import Ending, Host, Node, Outcome
+from pegasus.model import Ending, Outcome
 from pegasus.ssh.base import Cancellation, Connection
 from pegasus.ssh.connect import connector
 from pegasus.ssh.group import BroadcastGroup
 from pegasus.ssh.running import stream
-
-
-class Listener:
-    """Collects output, and can be waited on for some of it."""
-
-    def __init__(self) -> None:
-        self.stdout = b""
-        self.stderr = b""
-        self._changed = threading.Condition()
-
-    def __call__(self, stream: Stream, data: bytes) -> None:
-        with self._changed:
-            if stream is Stream.STDOUT:
-                self.stdout += data
-            else:
-                self.stderr += data
-            self._changed.notify_all()
-
-    def wait_for(self, text: bytes) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: text in self.stdout, 30)
-
-
-def node(name: str, index: int = 0) -> Node:
-    return Node(index, Host(name, name))
-
-
-def run(connection: Connection, command: str) -> tuple[Ending, bytes, bytes]:
-    listener = Listener()
-    ending = connection.attempt(command, listener, Cancellation())
-    return ending, listener.stdout, listener.stderr
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] not in "ZX"
-    except OSError:
-        return False
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 30 s"
-        time.sleep(0.01)
-
-
-def in_background(function: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=function)
-    thread.start()
-    return thread
 
 
 @pytest.fixture
@@ -188,7 +140,7 @@ def test_cancelling_ends_the_whole_tree(connection: Connection) -> None:
     assert time.monotonic() - before < 4.5  # before the grace is over
     pids = [int(pid) for pid in listener.stdout.split()]
     assert len(pids) == 3
-    wait_for(lambda: not any(is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of the processes")
     assert run(connection, "exit 6")[0] == Ending.exited(6)
 
 
@@ -219,7 +171,7 @@ def test_closing_ends_what_runs_and_the_next_open_connects_again(connection: Con
     ending = connection.attempt("sleep 60 & echo $! $$; wait", listener, Cancellation())
     assert ending.outcome is Outcome.CANCELLED
     pids = [int(pid) for pid in listener.stdout.split()]
-    wait_for(lambda: not any(is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of the processes")
     connection.close()
     connection.open()
     assert run(connection, "exit 4")[0] == Ending.exited(4)
@@ -249,7 +201,7 @@ def test_killing_the_controller_ends_the_tree(sshd: Sshd) -> None:
         assert all(is_alive(pid) for pid in pids)
         controller.kill()
         controller.wait()
-    wait_for(lambda: not any(is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of the processes")
 
 
 def test_a_command_whose_connection_is_cut_is_lost_and_ended_there(
@@ -264,7 +216,7 @@ def test_a_command_whose_connection_is_cut_is_lost_and_ended_there(
     assert ending.outcome is Outcome.LOST
     assert "connection was lost" in ending.detail
     pids = [int(pid) for pid in listener.stdout.split()]
-    wait_for(lambda: not any(is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of the processes")
     connection.close()
 
 
@@ -448,8 +400,10 @@ def test_an_open_connection_leaves_nothing_behind_when_it_is_closed(sshd: Sshd) 
     threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         use()
-    wait_for(lambda: threading.active_count() <= threads)
-    wait_for(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
+    wait_until(lambda: threading.active_count() <= threads, "the end of the threads")
+    wait_until(
+        lambda: len(os.listdir("/proc/self/fd")) <= descriptors, "the descriptors to be closed"
+    )
 
 
 def test_small_messages_are_sent_at_once(connection: Any) -> None:

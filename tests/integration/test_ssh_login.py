@@ -399,3 +399,17 @@ def agent_connections(agent: SshAgent) -> list[str]:
     """Return our connected sockets that lead to an agent."""
     lines = Path("/proc/net/unix").read_text().splitlines()
     return [line for line in lines if line.endswith(agent.path) and line.split()[5] == "03"]
+
+
+def test_a_key_that_the_agent_refuses_to_use_does_not_keep_others_from_being_tried(
+    make_sshd: MakeSshd, agent: SshAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make_sshd()
+    guarded, good = key_in(tmp_path, "guarded"), key_in(tmp_path, "good")
+    authorize(server, guarded)
+    authorize(server, good, alone=False)
+    agent.add("-c", str(guarded))  # it asks whom it can't ask
+    config = configure_keys(
+        server, tmp_path, f"IdentityAgent {agent.path}", f"IdentityFile {good}"
+    )  # fmt: skip
+    assert who_is_let_in(config) == "in\n"

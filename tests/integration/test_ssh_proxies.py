@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from project import wait_until
 from ssh_client import configure, connection_to, failure, output_of, run
 from sshd import Sshd
 
@@ -56,7 +57,7 @@ def test_a_proxy_that_dies_while_a_command_runs(proxied: str, tmp_path: Path) ->
     command = f"touch {begun}; sleep 60"
     thread = threading.Thread(target=lambda: endings.append(run(connection, command)[0]))
     thread.start()
-    wait_for(begun.exists)
+    wait_until(begun.exists, "the beginning")
     kill(proxy)
     start, spent = time.monotonic(), time.process_time()
     thread.join(AT_ONCE)
@@ -74,7 +75,7 @@ def test_a_proxy_that_dies_while_nothing_runs(proxied: str) -> None:
     connection.open()
     [proxy] = set(children()) - before
     kill(proxy)
-    wait_for(lambda: not connection.is_connected)  # type: ignore[attr-defined]
+    wait_until(lambda: not connection.is_connected, "the end of the connection")  # type: ignore[attr-defined]
     spent = time.process_time()
     time.sleep(1)
     assert time.process_time() - spent < 0.1
@@ -100,7 +101,7 @@ def test_a_proxy_that_dies_while_connecting(sshd: Sshd, tmp_path: Path) -> None:
 
     thread = threading.Thread(target=connect)
     thread.start()
-    wait_for((tmp_path / "pid").exists)
+    wait_until((tmp_path / "pid").exists, "the proxy")
     spent = time.process_time()
     kill(int((tmp_path / "pid").read_text()))
     thread.join(AT_ONCE)
@@ -150,7 +151,7 @@ def test_a_lost_jump_lets_no_command_begin(make_sshd: MakeSshd, tmp_path: Path) 
     connection = connection_to(config)
     connection.open()
     bastion.stop()
-    wait_for(lambda: not connection.is_connected)  # type: ignore[attr-defined]
+    wait_until(lambda: not connection.is_connected, "the end of the connection")  # type: ignore[attr-defined]
     with pytest.raises(NeverStartedError) as caught:
         run(connection, "true")
     assert caught.value.step == "connect"
@@ -213,10 +214,3 @@ def free_port() -> int:
 
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from agents import SshAgent
+from project import wait_until
 from ssh_client import configure, connection_to, output_of, run
 from sshd import Sshd
 
@@ -176,7 +177,7 @@ def test_who_uses_an_agent_that_dies_is_told(sshd: Sshd, tmp_path: Path, agent: 
     thread = threading.Thread(target=lambda: outputs.append(run(connection, use)[1]))
     thread.start()
     try:
-        wait_for(lambda: len(pumps()) == 2)
+        wait_until(lambda: len(pumps()) == 2, "the forwarding")
         agent.end()
         thread.join(20)
         assert outputs == ["hung up\n"]
@@ -190,21 +191,21 @@ def test_forwarding_costs_nothing_while_idle_and_leaves_nothing(
 ) -> None:
     connection = forwarding(sshd, tmp_path, agent.path)
     run(connection, ASK)
-    wait_for(lambda: not pumps())
+    wait_until(lambda: not pumps(), "the end of the forwarding")
     before = descriptors()
     for _ in range(5):
         assert run(connection, ASK)[1] == "00\n"
-    wait_for(lambda: not pumps() and descriptors() == before)
+    wait_until(lambda: not pumps() and descriptors() == before, "closed descriptors")
     hold = ASK.replace("try:", "import time; time.sleep(60)\ntry:")
     thread = threading.Thread(target=run, args=(connection, hold))
     thread.start()
-    wait_for(lambda: len(pumps()) == 2)
+    wait_until(lambda: len(pumps()) == 2, "the forwarding")
     spent = time.process_time()
     time.sleep(1)
     assert time.process_time() - spent < 0.1
     connection.close()
     thread.join(20)
-    wait_for(lambda: not pumps() and descriptors() < before)
+    wait_until(lambda: not pumps() and descriptors() < before, "closed descriptors")
 
 
 def pumps() -> list[str]:
@@ -213,13 +214,6 @@ def pumps() -> list[str]:
 
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_more_than_a_few_programs_use_the_agent_at_a_time(

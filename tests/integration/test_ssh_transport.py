@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paramiko import Message
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
+from project import wait_until
 from sshd import Sshd
 
 from pegasus.events import Stream
@@ -213,4 +216,22 @@ def test_255_a_signal_and_a_lost_connection_are_told_apart(make_sshd: Callable[.
     assert (killed.outcome, killed.exit_signal) == (Outcome.SIGNALLED, "USR1")
     cut = run(connection, "echo; sleep 60", lambda stream, data: server.sever())
     assert (cut.outcome, cut.exit_status, cut.exit_signal) == (Outcome.LOST, None, None)
+    connection.close()
+
+
+def test_what_is_written_to_a_session_as_it_ends_does_not_end_the_connection(sshd: Sshd) -> None:
+    connection = connect(sshd)
+    connection.open()
+    channel = connection.create_session()
+    channel.exec_command("true")
+    wait_until(lambda: channel.closed, "the end of the session")
+    for number in (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF):
+        late = Message()
+        late.add_byte(bytes([number]))
+        late.add_int(channel.remote_chanid)
+        late.add_string("" if number == MSG_CHANNEL_EOF else "text")
+        connection.transport._send_user_message(late)
+    transport = connection.transport
+    assert run(connection, "exit 7") == Ending.exited(7)
+    assert connection.transport is transport, "the server hung up"
     connection.close()

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attempts
 import pytest
+from attempts import node
 from sshd import Sshd
 
 from pegasus.errors import UnreachableError
-from pegasus.events import Stream
-from pegasus.model import Ending, Host, Node
-from pegasus.ssh.base import Cancellation, Connection
+from pegasus.model import Ending
+from pegasus.ssh.base import Connection
 from pegasus.ssh.connect import connector
-
-
-def node(name: str = "node-1", index: int = 0, **parts: object) -> Node:
-    return Node(index, Host(name, name, **parts))  # type: ignore[arg-type]
 
 
 def configure(server: Sshd, directory: Path, *lines: str) -> str:
@@ -40,13 +37,7 @@ def connection_to(config: str, name: str = "node-1", **parts: object) -> Connect
 
 def run(connection: Connection, command: str) -> tuple[Ending, str]:
     """Run a command; return how it ended and its standard output."""
-    output = bytearray()
-
-    def take(stream: Stream, data: bytes) -> None:
-        if stream is Stream.STDOUT:
-            output.extend(data)
-
-    ending = connection.attempt(command, take, Cancellation())
+    ending, output, _ = attempts.run(connection, command)
     return ending, output.decode()
 
 

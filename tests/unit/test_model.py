@@ -70,6 +70,7 @@ def test_a_place_behind_the_text_is_its_begin() -> None:
 def test_a_node_is_labelled_with_its_parameters() -> None:
     host = Host("kim@n:22", "n", "kim", 22)
     assert Node(0, host).label == "kim@n:22"
+    assert Node(0, Host("n\x9bJ", "n\x9bJ")).label == "n\\x9bJ"
     assert Node(0, host, (("gpu", "0"), ("x", "a b"))).label == "kim@n:22 (gpu=0,x=a b)"
 
 

@@ -18,7 +18,7 @@ from pegasus.ssh.openssh.target import Target
 #: What only OpenSSH knows unless it is configured.
 DEFAULTS = (
     "ciphers", "macs", "kex_algorithms", "host_key_algorithms", "pubkey_algorithms",
-    "ca_algorithms", "required_rsa_size",
+    "ca_algorithms",
 )  # fmt: skip
 
 

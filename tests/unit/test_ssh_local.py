@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attempts import Listener, run
+from processes import is_alive
+from project import wait_until
 
 from pegasus.errors import NeverStartedError
 from pegasus.events import Stream
@@ -22,43 +24,9 @@ from pegasus.ssh.local import LocalConnection
 NODE = Node(0, Host("localhost", "localhost"))
 
 
-class Listener:
-    """Collects output, and can be waited on for some of it."""
-
-    def __init__(self) -> None:
-        self.stdout = b""
-        self.stderr = b""
-        self._changed = threading.Condition()
-
-    def __call__(self, stream: Stream, data: bytes) -> None:
-        with self._changed:
-            if stream is Stream.STDOUT:
-                self.stdout += data
-            else:
-                self.stderr += data
-            self._changed.notify_all()
-
-    def wait_for(self, text: bytes) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: text in self.stdout, 20)
-
-
 @pytest.fixture
 def connection() -> LocalConnection:
     return LocalConnection(NODE, kill_grace=5)
-
-
-def run(connection: LocalConnection, command: str) -> tuple[Ending, bytes, bytes]:
-    listener = Listener()
-    ending = connection.attempt(command, listener, Cancellation())
-    return ending, listener.stdout, listener.stderr
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] not in "ZX"
-    except OSError:
-        return False
 
 
 def states_of_children() -> list[str]:
@@ -71,13 +39,6 @@ def states_of_children() -> list[str]:
         if int(parent) == os.getpid():
             states.append(state)
     return states
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 20 s"
-        time.sleep(0.01)
 
 
 def test_reports_status_and_both_outputs_apart(connection: LocalConnection) -> None:
@@ -166,7 +127,7 @@ def test_cancelling_ends_the_whole_tree_with_the_outcome_asked_for(
     assert ending == Ending(Outcome.TIMED_OUT)
     pids = [int(pid) for pid in listener.stdout.split()]
     assert len(pids) == 3
-    wait_for(lambda: not any(is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of the processes")
 
 
 def test_a_cancelled_command_that_ignores_term_is_killed_after_the_grace() -> None:
@@ -179,7 +140,7 @@ def test_a_cancelled_command_that_ignores_term_is_killed_after_the_grace() -> No
     )
     assert ending == Ending(Outcome.CANCELLED)
     assert time.monotonic() - before < 10
-    wait_for(lambda: not is_alive(int(listener.stdout)))
+    wait_until(lambda: not is_alive(int(listener.stdout)), "the end of the processes")
 
 
 def test_what_is_cancelled_before_it_starts_never_runs(
@@ -204,7 +165,7 @@ def test_closing_ends_what_runs(connection: LocalConnection) -> None:
     closer.start()
     ending = connection.attempt("echo $$; exec sleep 60", listener, Cancellation())
     assert ending.outcome is Outcome.CANCELLED
-    wait_for(lambda: not is_alive(int(listener.stdout)))
+    wait_until(lambda: not is_alive(int(listener.stdout)), "the end of the processes")
     connection.close()
 
 
@@ -225,12 +186,13 @@ def test_a_listener_that_raises_neither_stops_nor_ends_the_command(
     assert (tmp_path / "finished").exists()
 
 
+@pytest.mark.parametrize(("text", "named"), [("\0", b"NUL"), ("\ud800", b"\\ud800")])
 def test_a_command_that_no_shell_can_be_given_fails_rather_than_wanders(
-    connection: LocalConnection,
+    connection: LocalConnection, text: str, named: bytes
 ) -> None:
-    ending, _, err = run(connection, "echo a\0b")
+    ending, _, err = run(connection, f"echo a{text}b")
     assert ending == Ending.exited(126)
-    assert b"NUL" in err
+    assert named in err
 
 
 def test_without_sh_the_command_has_never_started(
@@ -260,7 +222,7 @@ def test_many_commands_leave_neither_descriptors_nor_threads_nor_processes(
     before = len(os.listdir("/proc/self/fd")), threading.active_count()
     for _ in range(30):
         run(connection, "true")
-    wait_for(lambda: threading.active_count() <= before[1])
+    wait_until(lambda: threading.active_count() <= before[1], "the end of the threads")
     assert len(os.listdir("/proc/self/fd")) <= before[0]
     assert not any(state in "ZX" for state in states_of_children())
 
@@ -304,7 +266,7 @@ def test_killing_the_controller_ends_the_tree(tmp_path: Path) -> None:
         assert all(is_alive(pid) for pid in pids)
         controller.kill()
         controller.wait()
-    wait_for(lambda: not any(is_alive(pid) for pid in pids))
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the end of the processes")
 
 
 def test_a_ctrl_c_in_the_terminal_does_not_reach_the_command(connection: LocalConnection) -> None:

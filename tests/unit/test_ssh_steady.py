@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from paramiko import Message, Transport
+from paramiko import Channel, Message, Transport
 from paramiko.packet import Packetizer
 
 from pegasus.ssh.running.process import Soundings
 from pegasus.ssh.wire.packets import NodePacketizer
 from pegasus.ssh.wire.transport import NodeTransport, Wakeup
 
-KEXINIT, USERAUTH, GLOBAL, SUCCESS, FAILURE, ADJUST, DATA, CLOSE = 20, 50, 80, 81, 82, 93, 94, 97
+KEXINIT, USERAUTH, GLOBAL, SUCCESS, FAILURE = 20, 50, 80, 81, 82
+ADJUST, DATA, EOF, CLOSE = 93, 94, 96, 97
+
+#: The server's number of the channel that is open.
+CHANNEL = 7
 
 
 class Notes:
@@ -41,6 +45,9 @@ class Bench:
         self.transport.active = True
         self.transport.clear_to_send.set()
         self.transport.keep_alive()
+        self.channel = Channel(0)
+        self.channel.remote_chanid = CHANNEL
+        self.transport._channels.put(0, self.channel)
 
     def send(self, *numbers: int) -> None:
         for number in numbers:
@@ -50,7 +57,7 @@ class Bench:
 def message(number: int) -> Message:
     made = Message()
     made.add_byte(bytes([number]))
-    made.add_string("text")
+    made.add_int(CHANNEL)
     return made
 
 
@@ -118,6 +125,13 @@ def test_nothing_is_sent_once_the_connection_is_over(bench: Bench) -> None:
     bench.transport.active = False
     bench.send(DATA)
     assert bench.notes.sent == []
+
+
+def test_a_channel_that_is_over_gets_no_more_data(bench: Bench) -> None:
+    bench.send(DATA, EOF)
+    bench.transport._unlink_channel(0)  # as when the server has closed it
+    bench.send(DATA, EOF, CLOSE, GLOBAL)
+    assert bench.notes.sent == [DATA, EOF, CLOSE, GLOBAL]
 
 
 def test_asking_for_a_sign_of_life_waits_for_nobody(bench: Bench) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from project import wait_until
 
 from pegasus.ssh.running import watchdog
 
@@ -83,13 +84,6 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
 def let_go(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     process.stdin.close()
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 20 s"
-        time.sleep(0.01)
 
 
 def read_until(process: subprocess.Popen[bytes], expected: bytes) -> None:
@@ -211,7 +205,7 @@ def test_letting_go_ends_the_whole_tree(start: Start) -> None:
     assert len(group(process.pid)) >= 4
     let_go(process)
     process.wait(5)  # long before the grace is over
-    wait_for(lambda: group(process.pid) == [])
+    wait_until(lambda: group(process.pid) == [], "the end of the group")
 
 
 def test_a_handler_of_term_may_finish_its_work(start: Start) -> None:
@@ -231,7 +225,7 @@ def test_a_child_that_handles_term_is_waited_for_when_its_shell_has_gone(start: 
     read_until(process, b"ready\n")
     let_go(process)
     assert finish(process)[1] == b"saved\n"
-    wait_for(lambda: group(process.pid) == [])
+    wait_until(lambda: group(process.pid) == [], "the end of the group")
 
 
 def test_what_ignores_term_is_killed_after_the_grace(start: Start) -> None:
@@ -241,7 +235,7 @@ def test_what_ignores_term_is_killed_after_the_grace(start: Start) -> None:
     let_go(process)
     process.wait(20)
     assert 0.4 < time.monotonic() - before < 10
-    wait_for(lambda: group(process.pid) == [])
+    wait_until(lambda: group(process.pid) == [], "the end of the group")
 
 
 def test_a_child_that_ignores_term_is_killed_although_the_job_has_ended(start: Start) -> None:
@@ -249,13 +243,13 @@ def test_a_child_that_ignores_term_is_killed_although_the_job_has_ended(start: S
     read_until(process, b"ready\n")
     let_go(process)
     process.wait(20)
-    wait_for(lambda: group(process.pid) == [])
+    wait_until(lambda: group(process.pid) == [], "the end of the group")
 
 
 def test_a_stopped_job_is_continued_so_that_it_can_end(start: Start) -> None:
     process = start("trap 'echo bye; exit' TERM; echo ready; kill -STOP $$; sleep 60")
     read_until(process, b"ready\n")
-    wait_for(lambda: any(_is_stopped(pid) for pid in group(process.pid)))
+    wait_until(lambda: any(_is_stopped(pid) for pid in group(process.pid)), "a stopped process")
     let_go(process)
     assert finish(process)[1] == b"bye\n"
 
@@ -272,7 +266,7 @@ def test_letting_go_before_the_job_has_begun_ends_it_too(start: Start) -> None:
         process = start("sleep 60", grace=1)
         let_go(process)
         process.wait(10)
-        wait_for(lambda: group(process.pid) == [])  # noqa: B023 - called at once
+        wait_until(lambda: group(process.pid) == [], "the end of the group")  # noqa: B023 - called at once
 
 
 def test_the_exec_request_reads_the_same_in_every_login_shell() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from pegasus.ssh.hostkeys.knownhosts import read_key
+from pegasus.ssh.plain import plain
 
 #: How long `ssh-keygen` may take to look into a revocation list, in seconds.
 _PATIENCE = 30
@@ -77,5 +78,5 @@ def _ask_openssh(file: str, shown: str) -> None:
     if answer.returncode == 1:
         raise RevocationError(f"the key is revoked in {file}")
     if answer.returncode != 0:
-        said = answer.stderr.decode(errors="replace").strip()
+        said = plain(answer.stderr.decode(errors="replace"))
         raise RevocationError(f"RevokedHostKeys: {file}: {said}; no key is believed")

@@ -60,6 +60,17 @@ class HeldKey(AgentKey):  # type: ignore[misc]
         """Return the public key, or the certificate, as the agent has it."""
         return bytes(self.blob)
 
+    def sign_ssh_data(self, data: bytes, algorithm: str | None = None) -> bytes:
+        """Return the agent's signature, or one that is no good where the agent refuses.
+
+        The server then refuses the key, and the next one is tried: an exception would end the
+        connection.
+        """
+        try:
+            return bytes(super().sign_ssh_data(data, algorithm))
+        except (SSHException, OSError):
+            return b""
+
     def with_certificate(self, certificate: PublicBlob) -> HeldKey:
         """Return a key that signs as this one does, and shows a certificate."""
         key = HeldKey(self.agent, self.blob, self.comment)

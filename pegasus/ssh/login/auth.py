@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +14,14 @@ from paramiko import (
     RSAKey,
     Transport,
 )
-from paramiko.auth_strategy import AuthFailure, AuthSource, AuthStrategy, NoneAuth, PrivateKey
+from paramiko.auth_strategy import (
+    AuthFailure,
+    AuthResult,
+    AuthSource,
+    AuthStrategy,
+    NoneAuth,
+    PrivateKey,
+)
 
 from pegasus.model import Node
 from pegasus.ssh.login import keys
@@ -22,6 +30,10 @@ from pegasus.ssh.login.keys import Certificate, UnusableKeyError
 from pegasus.ssh.openssh.algorithms import CERTIFICATE, signatures
 from pegasus.ssh.openssh.config import ssh_command
 from pegasus.ssh.openssh.target import Target
+
+# What Paramiko says when the connection ended meanwhile, and when no answer came.
+_HUNG_UP = "shut down"
+_TOO_LATE = "timeout"
 
 
 class _PartialError(AuthenticationException):  # type: ignore[misc]
@@ -82,6 +94,16 @@ class Login(AuthStrategy):  # type: ignore[misc]
         #: Remarks on keys that were not tried, for the message when nothing works.
         self._unused: list[str] = []
 
+    def authenticate(self, transport: Transport) -> AuthResult:
+        """Try one after the other, until the server lets us in or says nothing any more.
+
+        Raises:
+            AuthFailure: nothing worked; see `interruption` and `describe`.
+        """
+        self._transport = transport
+        self._end_by = time.monotonic() + transport.auth_timeout
+        return super().authenticate(transport)
+
     def get_sources(self) -> Iterator[AuthSource]:
         """Yield what is to be tried, in this order."""
         yield NoneAuth(self._target.user)
@@ -90,8 +112,30 @@ class Login(AuthStrategy):  # type: ignore[misc]
         with self._agent() as held:
             for name, key in self._candidates(held):
                 source = self._source(name, key)
+                if self._is_broken_off():
+                    return
                 if source is not None:
                     yield source
+
+    def _is_broken_off(self) -> bool:
+        """Return whether the conversation is over: each further key would wait in vain."""
+        return not self._transport.is_active() or time.monotonic() >= self._end_by
+
+    def interruption(self, failure: AuthFailure) -> BaseException | None:
+        """Return what broke off the login before the server had seen a key, None otherwise.
+
+        A server that hangs up on a key may have seen too many: that is for `describe`.
+        """
+        source: AuthSource
+        result: BaseException
+        source, result = failure.result[-1]
+        if isinstance(source, _KeySource):
+            return None
+        if _TOO_LATE in str(result):
+            return TimeoutError()
+        if not isinstance(result, AuthenticationException):
+            return result
+        return EOFError() if _HUNG_UP in str(result) else None
 
     def describe(self, failure: AuthFailure) -> str:
         """Say in words what was tried in vain, and what to do."""
@@ -101,8 +145,7 @@ class Login(AuthStrategy):  # type: ignore[misc]
         parts += [*self._unused, *self._target.login_remarks, *_demands(failure)]
         if self._target.is_kerberos_wanted and "gssapi-with-mic" in _offers(failure):
             parts.append("GSSAPIAuthentication (Kerberos) is not possible here")
-        if "shut down" in str(failure.result[-1].result):
-            parts.append("the server hung up, perhaps after too many keys: see IdentitiesOnly")
+        parts += _breaks(failure)
         command = ssh_command(self._node, self._target.config_file)
         parts.append(f"`{command}` must work without a password: see ssh-copy-id")
         return "; ".join(parts)
@@ -212,6 +255,17 @@ class Login(AuthStrategy):  # type: ignore[misc]
             self._unused.append(f"{name} has fewer than {smallest} bits (RequiredRSASize)")
             return None
         return _KeySource(self._target.user, name, key, algorithms)
+
+
+def _breaks(failure: AuthFailure) -> list[str]:
+    """Return what ended the login before all keys were tried, [] when nothing did."""
+    result = failure.result[-1].result
+    if _HUNG_UP in str(result):
+        return ["the server hung up, perhaps after too many keys: see IdentitiesOnly"]
+    if _TOO_LATE in str(result):
+        return ["the server did not answer any more"]
+    is_answer = isinstance(result, AuthenticationException)
+    return [] if is_answer else [f"the login broke off ({result})"]
 
 
 def _demands(failure: AuthFailure) -> list[str]:

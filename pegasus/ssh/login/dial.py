@@ -24,6 +24,7 @@ from pegasus.model import Node
 from pegasus.ssh.base import GivenUpError
 from pegasus.ssh.login.jump import jump_command
 from pegasus.ssh.openssh.target import Target
+from pegasus.ssh.plain import plain
 
 #: How long a TCP connection may take when the configuration does not say, in seconds.
 CONNECT_TIMEOUT = 30.0
@@ -91,7 +92,7 @@ class _Proxy:
             text = self._errors.read(4096).decode(errors="replace")
         except ValueError:  # the line was closed by another thread
             return ""
-        return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+        return plain(text)
 
 
 def first_hop(target: Target) -> str:

@@ -19,6 +19,7 @@ from pegasus.ssh.login.dial import CONNECT_TIMEOUT, Line, dial
 from pegasus.ssh.login.gate import DroppedError
 from pegasus.ssh.openssh import algorithms
 from pegasus.ssh.openssh.target import Target
+from pegasus.ssh.plain import plain
 from pegasus.ssh.wire.keepalive import Patience
 from pegasus.ssh.wire.transport import NodeTransport
 
@@ -56,6 +57,7 @@ class Handshake:
         self._on_line = on_line
         self._closing = closing
         self._timeout = target.connect_timeout or CONNECT_TIMEOUT
+        self._where = f"{target.hostname} port {target.port}"
 
     def make(self) -> SSHClient:
         """Return a client that is logged in.
@@ -116,24 +118,38 @@ class Handshake:
     ) -> BaseException:
         """Return what to raise for `error`, or itself where there is nothing to add."""
         if isinstance(error, AuthFailure):
-            return self._failure("auth", login.describe(error))
+            cause = login.interruption(error)
+            if cause is None:
+                return self._failure("auth", login.describe(error))
+            if isinstance(cause, TimeoutError):
+                problem = f"{self._where} says nothing of who may log in for {_LOGIN_TIMEOUT:g} s"
+                return self._failure("auth", problem)
+            error = cause
+        if isinstance(error, UnreachableError) or not isinstance(error, Exception):
+            return error
+        if isinstance(error, (SSHException, OSError, EOFError)):
+            return self._explain_silence(error, line, seconds)
+        # Paramiko's parsers let through what they stumble over: ValueError and many others.
+        return self._failure("session", f"{self._where} does not speak SSH properly: {error}")
+
+    def _explain_silence(self, error: Exception, line: Line, seconds: float) -> Exception:
+        """Return the error for a server that ended the conversation, or says nothing any more."""
         if isinstance(error, IncompatiblePeer):
             return self._failure("session", algorithms.explain(str(error)))
-        if not isinstance(error, (SSHException, OSError, EOFError)):
-            return error
-        if isinstance(error, UnreachableError):
-            return error
+        if str(error).startswith("Signature verification"):
+            problem = f"{self._where} can't prove that the host key which it shows is its own"
+            return self._failure("host key", problem)
         complaint = line.complaint()
         if complaint and not _is_turned_away(complaint):
             return self._explain_complaint(complaint)
-        where = f"{self._target.hostname} port {self._target.port}"
         if seconds >= self._timeout:
-            problem = f"{where}: no answer from an SSH server within {self._timeout:g} s"
+            problem = f"{self._where}: no answer from an SSH server within {self._timeout:g} s"
             return self._failure("connect", problem)
         if str(error).startswith("Indecipherable"):
-            return self._failure("connect", f"{where} is not an SSH server")
-        said = complaint or str(error) or "the server hung up"
-        return DroppedError(f"{where}: {said}; is sshd running there, and does it let us in?")
+            return self._failure("connect", f"{self._where} is not an SSH server")
+        is_mute = not str(error) or str(error).startswith("Error reading SSH protocol banner")
+        said = complaint or ("the server hung up" if is_mute else plain(str(error)))
+        return DroppedError(f"{self._where}: {said}; is sshd running there, and does it let us in?")
 
     def _explain_complaint(self, complaint: str) -> UnreachableError:
         """Return the error for what a proxy said before it ended."""
@@ -160,7 +176,7 @@ class Handshake:
         return self._failure("connect", problem)
 
     def _failure(self, step: str, problem: str) -> UnreachableError:
-        return UnreachableError(self._node, step, problem)
+        return UnreachableError(self._node, step, plain(problem))
 
 
 def _is_turned_away(complaint: str) -> bool:

@@ -13,6 +13,7 @@ from pegasus.errors import UnreachableError
 from pegasus.model import Node
 from pegasus.ssh.base import GivenUpError
 from pegasus.ssh.openssh.options import Options
+from pegasus.ssh.plain import plain
 
 #: How long `ssh -G` may take, in seconds; `Match exec` may run programs of the user's.
 _PATIENCE = 30
@@ -40,7 +41,7 @@ def ask(node: Node, config_file: str | None, closing: threading.Event) -> Option
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnreachableError(node, "resolve", f"ssh -G: {error}") from error
     if status != 0:
-        problem = said.decode(errors="replace").strip() or "ssh -G failed"
+        problem = plain(said.decode(errors="replace")) or "ssh -G failed"
         raise UnreachableError(node, "resolve", f"OpenSSH's configuration: {problem}")
     lines = answer.decode("utf-8", "surrogateescape").split("\n")
     return Options((name, value) for name, _, value in (line.partition(" ") for line in lines))

@@ -25,6 +25,9 @@ from pegasus.ssh.openssh.target import Target
 _HOST_NAME = re.compile(r"[A-Za-z0-9_.:%\[\]\u0080-\U0010ffff][^\x00-\x20'`\"$\\;&<>|(){},\x7f]*")
 _USER_NAME = re.compile(r"[^-\x00-\x20'`\";&<>|(){}\x7f][^\x00-\x1f'`\";&<>|(){}\x7f]*")
 
+#: The fewest bits of an RSA key that OpenSSH believes, whatever RequiredRSASize says.
+_SMALLEST_RSA = 1024
+
 
 def resolve(node: Node, config_file: str | None, closing: threading.Event | None = None) -> Target:
     """Return the target of a node.
@@ -104,7 +107,7 @@ def _target(node: Node, options: Options, config_file: str | None) -> Target:
         hash_known_hosts=options.flag("hashknownhosts"),
         strict=_strictness(options.get("stricthostkeychecking") or "ask"),
         revoked_host_keys=_paths(options, "revokedhostkeys", tokens),
-        required_rsa_size=options.number("requiredrsasize", 0),
+        required_rsa_size=max(_SMALLEST_RSA, options.number("requiredrsasize", 0)),
         verify_host_key_dns=options.flag("verifyhostkeydns")
         or options.get("verifyhostkeydns") == "ask",
         trust_loopback=options.flag("nohostauthenticationforlocalhost"),

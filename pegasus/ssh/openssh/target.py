@@ -25,7 +25,7 @@ class Target:
         strict: StrictHostKeyChecking: "yes", "no" or "accept-new" ("ask" is read as that).
         known_hosts: the user's files; a new key is added to the first.
         revoked_host_keys: files (RevokedHostKeys), key revocation lists or plain lists of keys.
-        required_rsa_size: the fewest bits of an RSA key, 0 where it is not known.
+        required_rsa_size: the fewest bits of an RSA key, of ours or of a host's.
         verify_host_key_dns: whether SSHFP records are to be looked up (yes or ask).
         trust_loopback: whether host keys of loopback addresses are not checked.
         ca_algorithms: with what certificates may be signed, () where it is not known.
@@ -64,7 +64,7 @@ class Target:
     hash_known_hosts: bool = False
     strict: str = "accept-new"
     revoked_host_keys: tuple[str, ...] = ()
-    required_rsa_size: int = 0
+    required_rsa_size: int = 1024
     verify_host_key_dns: bool = False
     trust_loopback: bool = False
     ca_algorithms: tuple[str, ...] = ()

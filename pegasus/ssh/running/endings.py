@@ -35,7 +35,17 @@ def refuse(command: str, on_output: OnOutput) -> Ending | None:
 
     It fails everywhere, so it must not be taken for one that another node might run.
     """
-    if "\0" not in command:
+    problem = "a NUL character" if "\0" in command else _unwritable(command)
+    if not problem:
         return None
-    on_output(Stream.STDERR, b"pegasus: a command can't contain a NUL character\n")
+    on_output(Stream.STDERR, f"pegasus: a command can't contain {problem}\n".encode())
     return Ending.exited(126)  # as sh says of what is found and can't be run
+
+
+def _unwritable(command: str) -> str:
+    """Return what no encoding can write, or ""; YAML can name such characters."""
+    try:
+        command.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        return ascii(command[error.start])
+    return ""

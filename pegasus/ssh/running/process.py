@@ -9,6 +9,7 @@ from paramiko import Channel, SSHException
 
 from pegasus.events import Stream
 from pegasus.model import Ending, Outcome
+from pegasus.ssh.plain import plain
 from pegasus.ssh.running.endings import exit_ending
 from pegasus.ssh.running.stream import CHUNK
 from pegasus.ssh.wire.transport import Wakeup
@@ -109,7 +110,7 @@ class RemoteProcess:
         """See `Process.ending`. LOST when the server said nothing."""
         report = self._report
         if report.exit_signal is not None:
-            return Ending(Outcome.SIGNALLED, exit_signal=report.exit_signal)
+            return Ending(Outcome.SIGNALLED, exit_signal=plain(report.exit_signal))
         if report.exit_status is not None:
             return exit_ending(report.exit_status)
         if report.closed_by_server:

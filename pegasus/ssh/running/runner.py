@@ -11,12 +11,14 @@ from typing import Any
 
 from fabric.runners import Remote
 from invoke.runners import Result, Runner
-from paramiko import ChannelException, SSHException
+from paramiko import ChannelException
 
 from pegasus.model import Ending
 from pegasus.ssh.base import Cancellation, OnOutput
+from pegasus.ssh.plain import plain
 from pegasus.ssh.running import watchdog
 from pegasus.ssh.running.process import RemoteProcess
+from pegasus.ssh.running.session import ANSWER, Answer
 from pegasus.ssh.running.stream import Follower, Process
 
 #: What these runners understand beyond Invoke's own options, with their defaults. Invoke
@@ -92,19 +94,19 @@ class RemoteRunner(StreamingRunner, Remote):  # type: ignore[misc]
         """
         try:
             self.channel = self.context.create_session()
+            self.channel.event = Answer(self.opts["cancellation"])
             self.running = RemoteProcess(self.channel)
             self.channel.exec_command(watchdog.exec_request(self.opts["grace"]))
             self._tell(command)
-        except ChannelException as error:
-            raise NotStartedError(
-                f"the server refuses a session ({error.text}); see MaxSessions in its sshd_config"
-            ) from error
-        except (SSHException, OSError, EOFError) as error:
-            raise NotStartedError(str(error) or "the connection was lost") from error
+        except Exception as error:  # what Paramiko stumbled over, too
+            raise NotStartedError(_explain(error)) from error
 
     def _tell(self, command: str) -> None:
+        self.channel.settimeout(ANSWER)
         try:
             self.channel.sendall(watchdog.leash(command))
+        except TimeoutError as error:
+            raise TimeoutError(f"the server did not take the command for {ANSWER:g} s") from error
         except OSError:
             # Something else than the watchdog ran and has ended; how it did is still to come.
             if not self.running.ended or not self.channel.get_transport().is_active():
@@ -115,3 +117,13 @@ class RemoteRunner(StreamingRunner, Remote):  # type: ignore[misc]
         Runner.stop(self)
         if hasattr(self, "running"):
             self.running.dispose()
+
+
+def _explain(error: Exception) -> str:
+    """Return why a session could not be had."""
+    if isinstance(error, ChannelException):
+        return f"the server refuses a session ({error.text}); see MaxSessions in its sshd_config"
+    said = plain(str(error))
+    if said.startswith("Timeout opening"):
+        return "the server does not open a session; has it too much to do?"
+    return said or "the connection was lost"

@@ -61,7 +61,7 @@ class SteadyTransport(Transport):  # type: ignore[misc]
         """
         with self.clear_to_send_lock:
             self._answers.append(on_answer)
-            self._send_or_defer(_ping())
+            self.send_or_defer(_ping())
 
     def _ask(self) -> None:
         """Ask for a sign of life, unless that would have to wait for somebody who writes."""
@@ -71,11 +71,11 @@ class SteadyTransport(Transport):  # type: ignore[misc]
             # In a key exchange it is the peer who owes us a message already.
             if self.clear_to_send.is_set() and self._line.is_writable():
                 self._answers.append(_nothing)
-                self._send_or_defer(_ping())
+                self.send_or_defer(_ping())
         finally:
             self.clear_to_send_lock.release()
 
-    def _send_or_defer(self, message: Message) -> None:
+    def send_or_defer(self, message: Message) -> None:
         """Send a message now, or after those that wait for new keys. The lock must be held."""
         if self.clear_to_send.is_set() and not self._deferred:
             self.packetizer.send_message(message)
@@ -99,7 +99,7 @@ class SteadyTransport(Transport):  # type: ignore[misc]
             super()._send_message(data)
             return
         with self.clear_to_send_lock:
-            self._send_or_defer(data)
+            self.send_or_defer(data)
 
     def _parse_newkeys(self, m: Message) -> None:
         super()._parse_newkeys(m)

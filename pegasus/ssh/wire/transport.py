@@ -14,7 +14,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from paramiko import Channel, Message, Transport
-from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST
+from paramiko.common import (
+    MSG_CHANNEL_CLOSE,
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EOF,
+    MSG_CHANNEL_REQUEST,
+)
 
 from pegasus.ssh.openssh.algorithms import CERTIFICATE, signatures
 from pegasus.ssh.wire.steady import SteadyTransport
@@ -22,6 +27,10 @@ from pegasus.ssh.wire.steady import SteadyTransport
 # What goes wrong here is told by exceptions. Without a handler, Python would print Paramiko's
 # errors, tracebacks included, on standard error.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+#: What a server takes for a broken client when the channel is not there any more.
+_FOR_OPEN_CHANNELS = (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF)
 
 
 class Wakeup(threading.Event):
@@ -109,6 +118,24 @@ class NodeTransport(SteadyTransport):
         """The algorithms for host keys, best first. Paramiko has certificates last, or twice."""
         allowed = self.get_security_options().key_types
         return tuple(sorted(allowed, key=lambda name: name not in self._first_host_keys))
+
+    def send_or_defer(self, message: Message) -> None:
+        """Send what the peer can still place: for a session that is over, it would hang up.
+
+        Who writes and the thread that closes a channel at the same moment know nothing of each
+        other; here, their messages are in order.
+        """
+        if not self._is_for_closed_channel(message):
+            super().send_or_defer(message)
+
+    def _is_for_closed_channel(self, message: Message) -> bool:
+        data = message.asbytes()
+        if data[0] not in _FOR_OPEN_CHANNELS:
+            return False
+        number = int.from_bytes(data[1:5], "big")
+        channels = [c for c in self._channels.values() if c.remote_chanid == number]
+        is_data = data[0] == MSG_CHANNEL_DATA
+        return all(is_data and channel.closed for channel in channels)  # one that we close has EOF
 
     def watch(self, channel: Channel) -> SessionReport:
         """Return the report of `channel`, which is kept up to date until `forget`."""
