@@ -11,6 +11,7 @@ from pegasus.errors import (
     NodeError,
     PegasusError,
     PlacedError,
+    ProblemsError,
     QueueFileError,
     SettingsError,
     StopError,
@@ -18,6 +19,7 @@ from pegasus.errors import (
     TemplateError,
     UnreachableError,
 )
+from pegasus.helpers.registry import helper
 from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome
 from pegasus.result import RunResult
 from pegasus.settings import Settings
@@ -37,6 +39,7 @@ __all__ = [
     "Outcome",
     "PegasusError",
     "PlacedError",
+    "ProblemsError",
     "QueueFileError",
     "RunResult",
     "Settings",
@@ -46,4 +49,5 @@ __all__ = [
     "TemplateError",
     "UnreachableError",
     "__version__",
+    "helper",
 ]

@@ -7,6 +7,7 @@
     ├── PlacedError                 something in a file, with file:line:column (ValueError)
     │   ├── HostsFileError          hosts.yaml
     │   └── QueueFileError          queue.yaml
+    ├── ProblemsError               several of these at once, found by a check (ValueError)
     ├── TemplateError               a command or host name template (ValueError)
     ├── StorageError                a file can't be read, written or locked (OSError)
     ├── EditorError                 the editor could not be run, or its text was refused
@@ -18,6 +19,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pegasus.model import Node, Place
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "NodeError",
     "PegasusError",
     "PlacedError",
+    "ProblemsError",
     "QueueFileError",
     "SettingsError",
     "StopError",
@@ -66,6 +70,23 @@ class HostsFileError(PlacedError):
 
 class QueueFileError(PlacedError):
     """queue.yaml is wrong."""
+
+
+class ProblemsError(PegasusError, ValueError):
+    """Several things are wrong in the files. The text lists the first ones.
+
+    Attributes:
+        errors: all of them, in the order of the files.
+    """
+
+    LISTED = 20
+
+    def __init__(self, errors: Sequence[PegasusError]) -> None:
+        lines = [f"{len(errors)} problems:", *(f"  {error}" for error in errors[: self.LISTED])]
+        if len(errors) > self.LISTED:
+            lines.append(f"  … and {len(errors) - self.LISTED} more (inv check lists them)")
+        super().__init__("\n".join(lines))
+        self.errors = tuple(errors)
 
 
 class TemplateError(PegasusError, ValueError):

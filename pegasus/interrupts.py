@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterable
 from queue import Empty, SimpleQueue
@@ -15,10 +16,6 @@ from typing import Any, NamedTuple, Protocol
 #: How far a run has been told to end: it takes no more jobs, it cancels those that run, and
 #: it waits for nothing.
 DRAIN, CANCEL, LEAVE = 1, 2, 3
-
-#: A signal that comes in the instant before a wait begins does not end it, so that waits are
-#: short; in seconds.
-PULSE = 0.2
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -71,9 +68,12 @@ class Interrupts:
         self._signals = tuple(signals)
         self._requests: SimpleQueue[_Request | None] = SimpleQueue()
         self._replaced: dict[int, Any] = {}
+        self._bell: _Bell | None = None
 
     def __enter__(self) -> Interrupts:
+        self._bell = _Bell()
         if threading.current_thread() is threading.main_thread():
+            self._bell.hear_signals()
             for number in self._signals:
                 # None is a handler that is not Python's, and could not be put back.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
@@ -90,6 +90,8 @@ class Interrupts:
             if self.received and handler is signal.default_int_handler:
                 handler = signal.SIG_DFL
             signal.signal(number, handler)
+        if self._bell is not None:
+            self._bell.close()
 
     @property
     def is_pending(self) -> bool:
@@ -98,14 +100,17 @@ class Interrupts:
 
     def drain(self) -> None:
         """Have the mode take no more jobs."""
-        self._requests.put(_TO_DRAIN)
+        self._ask(_TO_DRAIN)
 
     def cancel(self) -> None:
         """Have the mode cancel what runs."""
-        self._requests.put(_TO_CANCEL)
+        self._ask(_TO_CANCEL)
 
     def supervise(self, mode: Mode) -> None:
-        """Run `mode` to its end, and raise what it raises. What was to end before is not begun."""
+        """Run `mode` to its end, and raise what it raises, within the `with` block.
+
+        What was to end before is not begun.
+        """
         if self.is_pending:
             return
         failures: list[BaseException] = []
@@ -128,7 +133,10 @@ class Interrupts:
         """Wait for a request, or for the end of the mode."""
         while True:
             with contextlib.suppress(Empty):
-                return self._requests.get(timeout=PULSE)
+                return self._requests.get_nowait()
+            if self._bell is None:
+                raise RuntimeError("supervise belongs into the with block")
+            self._bell.wait()
 
     def _run(self, mode: Mode, failures: list[BaseException]) -> None:
         try:
@@ -136,12 +144,50 @@ class Interrupts:
         except BaseException as error:
             failures.append(error)
         finally:
-            self._requests.put(None)
+            self._ask(None)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         # Only this much is safe in a handler: the waiting thread does the rest.
         self.received = self.received or number
-        self._requests.put(_request(number))
+        self._ask(_request(number))
+
+    def _ask(self, request: _Request | None) -> None:
+        self._requests.put(request)
+        if self._bell is not None:
+            self._bell.ring()
+
+
+class _Bell:
+    """What a thread waits for that signals are to wake, too.
+
+    Waiting for a queue or a lock won't do: a signal that comes in the instant before such a wait
+    begins does not end it. The system writes to our socket itself when one comes.
+    """
+
+    def __init__(self) -> None:
+        self._heard, self._rung = socket.socketpair()
+        self._rung.setblocking(False)
+        self._before: int | None = None
+
+    def hear_signals(self) -> None:
+        """Ring at each signal that has a handler. For the main thread alone."""
+        self._before = signal.set_wakeup_fd(self._rung.fileno(), warn_on_full_buffer=False)
+
+    def ring(self) -> None:
+        """End a wait, or the next one. Any thread may, and a signal handler."""
+        with contextlib.suppress(OSError):  # Full: it is ringing. Closed: nobody waits.
+            self._rung.send(b"!")
+
+    def wait(self) -> None:
+        """Wait for the next ring."""
+        self._heard.recv(4096)
+
+    def close(self) -> None:
+        """Hear no more; signals wake whatever they woke before."""
+        if self._before is not None:
+            signal.set_wakeup_fd(self._before)
+        self._heard.close()
+        self._rung.close()
 
 
 def _request(number: int) -> _Request:

@@ -5,7 +5,8 @@ Those are the commands, and the commands that cancel them: a job's own, or else 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from pegasus.errors import HostsFileError, PegasusError, QueueFileError, TemplateError
@@ -16,12 +17,16 @@ from pegasus.template import check, has_only_names, render
 #: With how many choices of parameters a template is tried at most.
 MOST = 1000
 
+_BLOCK = re.compile(r"\{\{~?\s*[#^]")
+
 
 def place(error: TemplateError, source: Text | None) -> PegasusError:
     """Return `error` as one that names the place in queue.yaml, where the source is known."""
     if source is None:
         return error
-    return QueueFileError(error.advice, source.locate(error.line, error.column))
+    placed = QueueFileError(error.advice, source.locate(error.line, error.column))
+    placed.__cause__ = error
+    return placed
 
 
 def cancel_command(job: Job, node: Node) -> str | None:
@@ -78,24 +83,32 @@ class Linter:
             QueueFileError: a template of it does not parse, or a parameter is missing.
             HostsFileError: a node's template that is to cancel its jobs can't be filled for them.
         """
-        for head in entry.heads:
-            self._check(head, entry)
-        if entry.options.source:
-            self._check(entry.options.source, entry)
-        else:
-            self._check_nodes(entry)
+        for problem in self.problems(entry):
+            raise problem
 
-    def _check(self, text: Text, entry: Entry) -> None:
-        most = 1 if has_only_names(text.value) else MOST
+    def problems(self, entry: Entry) -> Iterator[PegasusError]:
+        """Yield all that `__call__` may raise, in part more than once."""
+        for head in entry.heads:
+            yield from self._check(head, entry)
+        if entry.options.source:
+            yield from self._check(entry.options.source, entry)
+        else:
+            yield from self._check_nodes(entry)
+
+    def _check(self, text: Text, entry: Entry) -> Iterator[PegasusError]:
         try:
             check(text.value)
-            for params in islice(entry.choices(), most):
-                for node in self._nodes:
-                    render(text.value, Job(text.value, params).variables(node))
         except TemplateError as error:
-            raise place(error, text) from error
+            yield place(error, text)
+            return
+        most = 1 if has_only_names(text.value) else MOST
+        for params in islice(entry.choices(), most):
+            job = Job(text.value, params)
+            for node in self._nodes:
+                for failure in _failures(text.value, job.variables(node)):
+                    yield place(failure, text)
 
-    def _check_nodes(self, entry: Entry) -> None:
+    def _check_nodes(self, entry: Entry) -> Iterator[PegasusError]:
         """Fill what the nodes say of how a job is cancelled, unless it was done for such jobs.
 
         There may be many entries and many nodes: what is only names is settled by names.
@@ -103,17 +116,59 @@ class Linter:
         names = tuple(entry.params)
         is_new = names not in self._settled
         if is_new:
-            _cancel(entry, self._plain, 1)
+            yield from _cancel(entry, self._plain, 1)
         if is_new or names:
-            _cancel(entry, self._others, MOST)
+            yield from _cancel(entry, self._others, MOST)
         self._settled.add(names)
 
 
-def _cancel(entry: Entry, nodes: Sequence[Node], most: int) -> None:
+def _failures(template: str, variables: Mapping[str, str]) -> Iterator[TemplateError]:
+    """Yield why a template can't be filled: for each name that is missing, if it has no blocks.
+
+    With blocks, what a missing parameter stands for may decide whether another one is needed.
+    """
+    filled = _StandIns(variables)
+    while (error := _failure(template, filled)) is not None:
+        is_missing = error.problem == f"there is no parameter `{error.name}`"
+        if is_missing or not filled.missing:
+            yield error
+        if not is_missing or error.name in filled or _BLOCK.search(template):
+            return
+        filled.missing.add(error.name)
+
+
+class _StandIns(dict[str, str]):
+    """Parameters, and a value for those that are missing; these are not among those there are."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__(variables)
+        self.missing: set[str] = set()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.missing or super().__contains__(name)
+
+    def __missing__(self, name: str) -> str:
+        if name in self.missing:
+            return "-"
+        raise KeyError(name)
+
+
+def _failure(template: str, variables: Mapping[str, str]) -> TemplateError | None:
+    try:
+        render(template, variables)
+    except TemplateError as error:
+        return error
+    return None
+
+
+def _cancel(entry: Entry, nodes: Sequence[Node], most: int) -> Iterator[PegasusError]:
     head = entry.heads[0]
     for node in nodes:
         for params in islice(entry.choices(), most):
-            cancel_command(Job(head.value, params, source=head), node)
+            try:
+                cancel_command(Job(head.value, params, source=head), node)
+            except PegasusError as error:
+                yield error
 
 
 def _one_of_each(nodes: Iterable[Node], kind: Callable[[Node], Hashable]) -> list[Node]:

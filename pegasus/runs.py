@@ -9,12 +9,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Protocol
 
+from pegasus.checking import Checked, check_files, check_queue
 from pegasus.control.server import Control
-from pegasus.errors import HostsFileError, SettingsError, StopError
+from pegasus.errors import HostsFileError, PegasusError, SettingsError, StopError
 from pegasus.events import Event, LockAwaited, Sink
 from pegasus.files import hosts
 from pegasus.files.locking import FileLock
 from pegasus.files.queuefile import QueueFile
+from pegasus.helpers.registry import REGISTRY
 from pegasus.interrupts import Interrupts
 from pegasus.interrupts import Mode as Interruptible
 from pegasus.lint import Linter
@@ -76,8 +78,41 @@ def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     return run.supervise(mode)
 
 
-def lock(settings: Settings) -> None:
+def check(
+    settings: Settings, *, show_all: bool = False, as_json: bool = False, on_each: bool = False
+) -> Checked:
+    """Check both files, and show what is wrong or what would be run; nothing is changed.
+
+    Args:
+        settings: which files, and what holds for jobs that say nothing.
+        show_all: show all commands, and not only the first ones.
+        as_json: show it as JSON.
+        on_each: show each job on each node, as in a broadcast, instead of on one.
+
+    Raises:
+        SettingsError: it can't be known which files are meant.
+        StorageError: stdout can't be written to.
+    """
+    from pegasus.terminal.checked import problems_text, show
+
+    REGISTRY.use(settings.helpers)
+    _check_names(settings)
+    _ssh_config(settings)
+    found = check_files(Path(settings.hosts_file), _open_queue(settings, []))
+    commands = (found.on_each if on_each else found.in_turn)(_defaults(settings))
+    total = found.jobs * (len(found.nodes) if on_each else 1)
+    show(found, commands, total, show_all=show_all, as_json=as_json)
+    if not (found.ok or as_json):
+        Printer(Screen()).say(problems_text(found))
+    return found
+
+
+def lock(settings: Settings, *, dry: bool = False) -> None:
     """Open the editor on the queue file, under its lock.
+
+    Args:
+        settings: which file, and which editor.
+        dry: only say so.
 
     Raises:
         PegasusError: the editor failed, or what it left was refused and there was nobody to ask.
@@ -87,36 +122,51 @@ def lock(settings: Settings) -> None:
 
     editor = editor_command(settings.editor)
     printer = Printer(Screen())
-    queue_file = _open_queue(settings, _nodes_if_any(settings))
+    if dry:
+        printer.say(f"this would lock {settings.queue_file} and open {editor[0]} on it")
+        return
+    REGISTRY.use(settings.helpers)
+    nodes = _nodes_if_any(settings)
+    queue_file = _open_queue(settings, nodes)
     with queue_file.lock.hold("inv lock", lambda holder: printer(LockAwaited(str(holder)))):
         asker = ask if is_interactive() else None
-        rejected = edit(queue_file.path, editor, queue_file.entries, asker)
+        rejected = edit(
+            queue_file.path, editor, lambda: check_queue(nodes, queue_file).require(), asker
+        )
     if rejected:
         printer.say(f"restored what was there; the refused text is in {rejected}")
 
 
-def stop(settings: Settings, *, now: bool = False, job: int | None = None) -> None:
+def stop(
+    settings: Settings, *, now: bool = False, job: int | None = None, dry: bool = False
+) -> None:
     """Tell the runs that use the queue file to end, and say what each was told.
 
     Args:
         settings: which queue file.
         now: cancel what runs, instead of waiting for it.
         job: cancel the job of this id and nothing else, whatever `now` says.
+        dry: tell nobody.
 
     Raises:
-        StopError: nobody was told.
+        StopError: nobody was told, or some run could not be.
     """
     from pegasus.control.client import tell_all
     from pegasus.terminal.told import describe, excuse
 
     printer = Printer(Screen())
+    if dry:
+        printer.say(f"this would tell the runs of {settings.queue_file}; none was told")
+        return
     do = "cancel job" if job is not None else "cancel" if now else "drain"
     report = tell_all(_runs_folder(FileLock.of(Path(settings.queue_file))), do, job)
     told = [answer for answer in report.answers if answer.ok]
+    for answer in told:
+        printer.say(describe(answer, now, job))
     if not told:
         raise StopError(excuse(report, job) or f"no run uses {settings.queue_file}")
-    for text in (*(describe(answer, now, job) for answer in told), *report.troubles):
-        printer.say(text)
+    if report.troubles and job is None:
+        raise StopError("\n".join(report.troubles))
 
 
 class _Mode(Interruptible, Protocol):
@@ -128,15 +178,17 @@ class _Run:
 
     def __init__(self, settings: Settings, listeners: Iterable[Sink], name: str) -> None:
         self.result = RunResult()
-        self.options = Options(timeout=settings.timeout or None, retries=settings.retries)
+        self.options = _defaults(settings)
         self._name = name
         self._interrupts = Interrupts()
         self._mode: _Mode | None = None
         self._printer = Printer(Screen(), settings.print_period)
         self._sinks: list[Sink] = [self.result, self._printer, *listeners]
-        _check_files(settings)
+        REGISTRY.use(settings.helpers)
+        _check_names(settings)
+        _check_consumed(settings)
         _raise_descriptor_limit()
-        self.nodes = hosts.load(Path(settings.hosts_file))
+        self.nodes = _load_nodes(settings)
         self._queue_file = _open_queue(settings, self.nodes)
         self.feed = Feed(self._queue_file, self.emit, f"inv {name}")
 
@@ -168,7 +220,7 @@ class _Run:
         )
         if is_held:
             try:
-                self._queue_file.entries()
+                check_queue(self.nodes, self._queue_file).require()
             finally:
                 lock.release()
 
@@ -192,14 +244,23 @@ def _runs_folder(lock: FileLock) -> Path:
     return lock.folder / "runs"
 
 
-def _check_files(settings: Settings) -> None:
-    """Refuse files that can't be used, or that are used for something else already."""
+def _defaults(settings: Settings) -> Options:
+    """Return what holds for a job where neither it nor its node says anything."""
+    return Options(timeout=settings.timeout or None, retries=settings.retries)
+
+
+def _check_names(settings: Settings) -> None:
+    """Refuse one file for two things."""
     named = {"hosts_file": settings.hosts_file, "queue_file": settings.queue_file}
     named["consumed_file"] = str(settings.consumed_path)
     for (one, path), (other, same) in combinations(named.items(), 2):
         if os.path.realpath(path) == os.path.realpath(same):
             raise SettingsError(f"{one} and {other} are the same file, {path}; name another one")
-    path = named["consumed_file"]
+
+
+def _check_consumed(settings: Settings) -> None:
+    """Refuse a file that can't be written."""
+    path = str(settings.consumed_path)
     folder = os.path.dirname(os.path.realpath(path))
     if os.path.exists(path) and not os.path.isfile(path):
         raise SettingsError(f"consumed_file: {path} is not an ordinary file; name another one")
@@ -215,6 +276,16 @@ def _raise_descriptor_limit() -> None:
 
 def _open_queue(settings: Settings, nodes: Iterable[Node]) -> QueueFile:
     return QueueFile(Path(settings.queue_file), settings.consumed_path, lint=Linter(nodes))
+
+
+def _load_nodes(settings: Settings) -> list[Node]:
+    """Return the nodes; if there are none, say with it what else is wrong."""
+    path = Path(settings.hosts_file)
+    try:
+        return hosts.load(path)
+    except PegasusError:
+        check_files(path, _open_queue(settings, [])).require()
+        raise
 
 
 def _nodes_if_any(settings: Settings) -> list[Node]:

@@ -2,14 +2,15 @@
 
 A setting is a flag of the tasks, a key under `pegasus:` in invoke.yaml (or in whatever else
 Invoke reads), and an environment variable such as `INVOKE_PEGASUS_HOSTS_FILE`. Which of them
-wins is Invoke's rule: flags over environment over files over these defaults.
+wins is Invoke's rule: flags over environment over files over these defaults. `helpers`, being
+functions, can only be set in code, by `ns.configure`.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -69,6 +70,11 @@ class Settings:
     )
     handshakes: int = _setting(64, "how many connections are made at a time")
     handshakes_per_host: int = _setting(8, "how many of them to the same SSH server")
+    helpers: Mapping[str, Callable[..., object]] = field(
+        default_factory=dict,
+        hash=False,
+        metadata={"doc": "functions that templates may call, by name", "only_in_code": True},
+    )
 
     def __post_init__(self) -> None:
         for name in ("hosts_file", "queue_file"):
@@ -134,11 +140,15 @@ def _configured(config: Config, section: Mapping[str, Any], name: str) -> Any:
     """
     prefix = config.env_prefix or config.prefix
     variable = os.environ.get(f"{prefix}_{SECTION}_{name}".upper())
+    if name == "helpers":
+        return section.get(name)
     in_runtime_file = name in (getattr(config, "_runtime", {}).get(SECTION) or {})
     return section.get(name) if variable is None or in_runtime_file else variable
 
 
 def _convert(name: str, kind: type, value: object) -> object:
+    if name == "helpers":
+        return _functions(value)
     if kind is bool:
         return _boolean(name, value)
     if kind is int:
@@ -151,6 +161,12 @@ def _convert(name: str, kind: type, value: object) -> object:
         raise SettingsError(f"{name} must be text, not {value!r}")
     # No shell does it for what stands in a file.
     return os.path.expanduser(value) if name in _PATHS else value
+
+
+def _functions(value: Any) -> dict[str, Callable[..., object]]:
+    if not hasattr(value, "keys"):
+        raise SettingsError(f"helpers must be functions by their names, not {value!r}")
+    return {str(name): value[name] for name in value}
 
 
 def _boolean(name: str, value: object) -> bool:

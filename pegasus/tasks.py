@@ -27,6 +27,7 @@ from pegasus.errors import PegasusError, SettingsError
 from pegasus.settings import Settings, describe
 
 if TYPE_CHECKING:
+    from pegasus.checking import Checked
     from pegasus.result import RunResult
 
 StrPath = str | os.PathLike[str]
@@ -45,6 +46,18 @@ class RunFailed(Exit):
     def __init__(self, result: RunResult) -> None:
         super().__init__(code=result.exit_status)
         self.result = result
+
+
+class CheckFailed(Exit):
+    """A check that found something wrong. As an `invoke.Exit` it sets the exit status, to 1.
+
+    Attributes:
+        checked: what was found, a `pegasus.checking.Checked`.
+    """
+
+    def __init__(self, checked: Checked) -> None:
+        super().__init__(code=1)
+        self.checked = checked
 
 
 class PegasusTask(Task[Any]):
@@ -116,6 +129,8 @@ def queue(
             retries=retries,
             print_period=print_period,
         )
+        if c.config.run.dry:
+            return dry(runs.check(settings))
         return checked(runs.queue(settings), warn)
 
 
@@ -177,7 +192,42 @@ def broadcast(
         )
         if ignore_errors:
             settings = replace(settings, error_aborts=False)
+        if c.config.run.dry:
+            return dry(runs.check(settings, on_each=True))
         return checked(runs.broadcast(settings), warn)
+
+
+@task(
+    klass=PegasusTask,
+    aliases=["c"],
+    auto_shortflags=False,
+    help=_help(
+        "hosts_file",
+        "queue_file",
+        all_="show all commands, not only the first ones",
+        json_="write JSON, with the problems in it",
+    ),
+)
+def check(
+    c: Context,
+    hosts_file: StrPath | None = None,
+    queue_file: StrPath | None = None,
+    all_: bool = False,
+    json_: bool = False,
+    warn: bool = False,
+) -> Checked:
+    """Say what is wrong in both files, or else what would be run; change nothing.
+
+    Every template is filled for the nodes, and the first commands are shown as they would run in
+    queue mode if the nodes took turns. `inv --dry queue` and `inv --dry broadcast` do the same
+    with the options of a run.
+    """
+    with reported():
+        from pegasus import runs
+
+        settings = Settings.from_config(c.config, hosts_file=hosts_file, queue_file=queue_file)
+        found = runs.check(settings, show_all=all_, as_json=json_)
+        return found if warn else flawless(found)
 
 
 @task(
@@ -200,11 +250,10 @@ def lock(
     with reported():
         from pegasus import runs
 
-        runs.lock(
-            Settings.from_config(
-                c.config, hosts_file=hosts_file, queue_file=queue_file, editor=editor
-            )
+        settings = Settings.from_config(
+            c.config, hosts_file=hosts_file, queue_file=queue_file, editor=editor
         )
+        runs.lock(settings, dry=c.config.run.dry)
 
 
 @task(
@@ -231,7 +280,8 @@ def stop(
         from pegasus import runs
 
         settings = Settings.from_config(c.config, queue_file=queue_file)
-        runs.stop(settings, now=now, job=None if job is None else _job_id(job))
+        number = None if job is None else _job_id(job)
+        runs.stop(settings, now=now, job=number, dry=c.config.run.dry)
 
 
 def _job_id(value: int | str) -> int:
@@ -250,6 +300,21 @@ def checked(result: RunResult, warn: bool = False) -> RunResult:
     return result
 
 
+def flawless(found: Checked) -> Checked:
+    """Return a check that found nothing wrong; else raise it."""
+    if not found.ok:
+        raise CheckFailed(found)
+    return found
+
+
+def dry(found: Checked) -> RunResult:
+    """Return the result of a run that was only to be checked: nothing was done."""
+    from pegasus.result import RunResult
+
+    flawless(found)
+    return RunResult()
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Turn errors that are for people into Invoke's way to end with a message and a status."""
@@ -261,4 +326,4 @@ def reported() -> Iterator[None]:
         raise Exit("[pegasus] interrupted", 130) from None
 
 
-ns = Collection("pegasus", queue, broadcast, lock, stop)
+ns = Collection("pegasus", queue, broadcast, check, lock, stop)

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 Helpers = Mapping[str, Callable[..., object]]
 
-#: Longer tags are cut in messages.
-_TAG_LIMIT = 60
-
 #: A tag that is only a name. Braces or a backslash beside it would make it something else.
 _NAME_TAG = re.compile(r"(?<![{\\])\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*\}\}(?!\})")
 
@@ -39,20 +36,18 @@ def render(template: str, params: Mapping[str, object], helpers: Helpers | None 
 
     Args:
         params: the values by name; usually strings, which come out unchanged.
-        helpers: Handlebars helpers besides those of `pegasus.helpers`, by name: functions of
-            the arguments in the tag.
+        helpers: Handlebars helpers besides those that are registered, by name: functions of
+            the arguments in the tag, as for `pegasus.helper`.
 
     Raises:
         TemplateError: whatever goes wrong, in the template, its parameters or a helper.
     """
     if "{{" not in template:
         return template
+    text = _put_in(template, params)
+    if text is not None:
+        return text
     with _as_template_error(template):
-        pieces = _NAME_TAG.split(template)
-        values = [params.get(name) for name in pieces[1::2]]
-        if _are_plain(pieces) and all(isinstance(value, str) for value in values):
-            pieces[1::2] = values
-            return "".join(pieces)
         return _compile(template).render(params, _known(helpers))
 
 
@@ -66,6 +61,21 @@ def check(template: str, helpers: Helpers | None = None) -> None:
         return
     with _as_template_error(template):
         _compile(template).check_calls(_known(helpers))
+
+
+def _put_in(template: str, params: Mapping[str, object]) -> str | None:
+    """Return a template of nothing but names, filled; None: it takes more than that."""
+    pieces = _NAME_TAG.split(template)
+    if not _are_plain(pieces):
+        return None
+    try:
+        values = [params[name] for name in pieces[1::2]]
+    except Exception:  # a missing one, or anybody's mapping: the engine tells which, and where
+        return None
+    if not all(isinstance(value, str) for value in values):
+        return None
+    pieces[1::2] = [str(value) for value in values]
+    return "".join(pieces)
 
 
 def has_only_names(template: str) -> bool:
@@ -86,15 +96,16 @@ def _compile(template: str) -> Program:
 
 
 def _known(helpers: Helpers | None) -> Helpers:
-    from pegasus.helpers import HELPERS
+    from pegasus.helpers import registry
 
-    return {**HELPERS, **helpers} if helpers else HELPERS
+    known = registry.REGISTRY.known()
+    return {**known, **registry.guarded(helpers)} if helpers else known
 
 
 @contextmanager
 def _as_template_error(template: str) -> Iterator[None]:
     """Turn what the rooms underneath raise into a TemplateError that tells the place."""
-    from pegasus.handlebars.syntax import Problem
+    from pegasus.handlebars.syntax import Problem, told
 
     try:
         yield
@@ -103,18 +114,19 @@ def _as_template_error(template: str) -> Iterator[None]:
     except RecursionError:
         raise TemplateError("the template nests too deeply") from None
     except Exception as error:  # such as a parameter that can't be looked into
-        what = f"{type(error).__name__}: {error}"
-        raise TemplateError(f"the template can't be filled: {what}") from error
+        raise TemplateError(f"the template can't be filled: {told(error)}") from error
 
 
 def _locate(template: str, problem: Problem) -> TemplateError:
+    from pegasus.handlebars.syntax import SHOWN
+
     start, end = problem.span or (0, 0)
     tag = template[start:end]
     return TemplateError(
         problem.problem,
         line=template.count("\n", 0, start) + 1,
         column=start - template.rfind("\n", 0, start),
-        tag=tag if len(tag) <= _TAG_LIMIT else f"{tag[:_TAG_LIMIT]}…",
+        tag=tag if len(tag) <= SHOWN else f"{tag[:SHOWN]}…",
         name=problem.name,
         hint=problem.hint,
     )

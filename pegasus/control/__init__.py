@@ -10,8 +10,8 @@ Each run has two files in `.pegasus/<queue file name>/runs/`, named after its id
 `<id>.sock` is a Unix socket on which it listens. Where that folder can't have it (its path is
 too long for a socket, or the file system has none), it is in a temporary folder of its own, and
 `socket` is its full path. No signal is sent and no process id is used: who answers on the socket
-is the run, and where nobody listens any more the run is dead, and its files are removed. A run on
-another machine that shares the folder is left alone.
+is the run, and where nobody listens any more the run is dead, and its files are removed: by the
+next client, and by the next run. A run on another machine that shares the folder is left alone.
 
 On the socket, a client sends one JSON object on a line and gets one back. `run` is the id, so
 that nobody else does what it was meant to do::

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pegasus.control import protocol, record
+from pegasus.control.liveness import reach
 from pegasus.control.record import Record, read_all
 from pegasus.errors import StopError
 
@@ -89,7 +90,7 @@ def tell(folder: Path, run: Record, do: str, job: int | None = None) -> Answer |
         request["job"] = job
     with socket.socket(socket.AF_UNIX) as connection:
         try:
-            if not _connect(connection, folder, run):
+            if not reach(connection, folder, run, PATIENCE):
                 return None
             line = _exchange(connection, protocol.encode(request))
         except (TimeoutError, BlockingIOError):
@@ -99,31 +100,6 @@ def tell(folder: Path, run: Record, do: str, job: int | None = None) -> Answer |
         except ConnectionError:
             return None
     return _answer(run, line) if line else None
-
-
-def _connect(connection: socket.socket, folder: Path, run: Record) -> bool:
-    """Reach a run, and return whether it lives.
-
-    Raises:
-        StopError: it may live, and can't be reached.
-        TimeoutError, BlockingIOError: it lets nobody in.
-    """
-    connection.settimeout(PATIENCE)
-    try:
-        connection.connect(str(folder / run.socket))
-    except (TimeoutError, BlockingIOError):
-        raise
-    except OSError as error:
-        if not run.is_here:
-            raise StopError(
-                f"{run} is on {run.host} and can't be reached from here: run inv stop there, or,"
-                f" if it is dead, delete {run.path(folder)}"
-            ) from error
-        if not isinstance(error, (ConnectionRefusedError, FileNotFoundError, NotADirectoryError)):
-            raise StopError(f"{run} can't be reached: {error.strerror or error}") from error
-        run.remove(folder)
-        return False
-    return True
 
 
 def _exchange(connection: socket.socket, request: bytes) -> bytes:

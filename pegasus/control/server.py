@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from pegasus.control import protocol
+from pegasus.control.liveness import sweep
 from pegasus.control.record import PREFIX, SOCKET, Record
 from pegasus.model import Attempt
 
@@ -87,6 +88,7 @@ class Control:
         # Neither more folders than these, nor any that others may read.
         for folder in (*reversed(self._folder.parents[:2]), self._folder):
             folder.mkdir(mode=0o700, exist_ok=True)
+        sweep(self._folder)
         listener, place = _listen(self._folder / self._record.socket)
         if place.parent != self._folder:
             self._record = replace(self._record, socket=str(place))

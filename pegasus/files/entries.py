@@ -97,7 +97,7 @@ def join(items: Iterable[Item], kind: Kind) -> Iterator[Entry]:
     """Yield the entries that items make up; see `read`."""
     entry: Entry | None = None
     for item in items:
-        if entry and kind.joins and (fields := _headless(item, kind)):
+        if entry and kind.joins and (fields := headless(item, kind)):
             entry = _joined(entry, item, fields, kind)
             continue
         if entry:
@@ -107,7 +107,7 @@ def join(items: Iterable[Item], kind: Kind) -> Iterator[Entry]:
         yield entry
 
 
-def _headless(item: Item, kind: Kind) -> Fields:
+def headless(item: Item, kind: Kind) -> Fields:
     """Return the fields of an item that has no command and so belongs to another, else none."""
     if isinstance(item.content, Text):
         return ()
@@ -156,7 +156,7 @@ def _no_key(field: Field, kind: Kind) -> str:
 
 def _joined(entry: Entry, item: Item, fields: Fields, kind: Kind) -> Entry:
     """Return the entry with the parameters that stand below it."""
-    if not _looks_like_params(fields):
+    if not looks_like_params(fields):
         raise kind.error(_no_key(fields[0], kind), item.place)
     known = {*entry.params, *([OPTIONS] if entry.options.written else [])}
     for field in fields:
@@ -173,7 +173,7 @@ def _joined(entry: Entry, item: Item, fields: Fields, kind: Kind) -> Entry:
     return _limited(joined, kind)
 
 
-def _looks_like_params(fields: Iterable[Field]) -> bool:
+def looks_like_params(fields: Iterable[Field]) -> bool:
     """Tell parameters from a command with `: ` in it, which YAML takes for a mapping."""
     return all(_NAME.fullmatch(field.name.value) for field in fields)
 

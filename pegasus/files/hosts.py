@@ -9,10 +9,11 @@ from errno import ENOENT
 from pathlib import Path
 
 from pegasus import grid, template
-from pegasus.errors import HostsFileError, StorageError, TemplateError
+from pegasus.errors import HostsFileError, PlacedError, StorageError, TemplateError
 from pegasus.files import storage
-from pegasus.files.entries import HOSTS, Entry, read, too_many
+from pegasus.files.entries import HOSTS, Entry, too_many
 from pegasus.files.source import Source
+from pegasus.files.tolerant import Refuse, at_once, read_all
 from pegasus.model import Host, Node, Options, Params, Text
 
 #: Fills a template; raises TemplateError. `pegasus.template.render` is one.
@@ -25,7 +26,7 @@ _ADDRESS = re.compile(
 )
 
 
-def load(path: Path, render: Render | None = None) -> list[Node]:
+def load(path: Path, render: Render | None = None, refuse: Refuse = at_once) -> list[Node]:
     """Read the nodes from hosts.yaml, in the order of the file.
 
     An entry makes a node for each choice of a host name and of one value for each of its
@@ -35,19 +36,27 @@ def load(path: Path, render: Render | None = None) -> list[Node]:
 
     Args:
         render: what fills host name templates; by default pegasus.template.render.
+        refuse: is called with each entry or host name that is wrong, and no node is made of it;
+            by default it raises.
 
     Raises:
-        HostsFileError: the file is missing, empty or wrong.
+        HostsFileError: the file is missing or empty, or it can't be known what is in it.
         StorageError: it can't be read.
     """
     source = Source(_content(path), str(path), HostsFileError)
-    entries = [*read(source, HOSTS)]
-    if not entries:
+    mistakes: list[PlacedError] = []
+
+    def note(error: PlacedError) -> None:
+        mistakes.append(error)
+        refuse(error)
+
+    entries = [*read_all(source, HOSTS, note)]
+    if not entries and not mistakes:
         raise HostsFileError(f"{path}: there is no host in it; write a list of host names")
     total = sum(entry.size for entry in entries)
     if total > grid.LIMIT:
         raise HostsFileError(f"{path}: {too_many(total, HOSTS)}")
-    found = [(*host, entry.options) for entry in entries for host in _hosts(entry, render)]
+    found = [(*host, entry.options) for entry in entries for host in _hosts(entry, render, refuse)]
     return [Node(index, *parts) for index, parts in enumerate(found)]
 
 
@@ -106,14 +115,22 @@ def _content(path: Path) -> bytes:
         raise HostsFileError(f"{path}: there is no such file; {hint}") from None
 
 
-def _hosts(entry: Entry, render: Render | None) -> Iterator[tuple[Host, Params]]:
-    _check_cancel(entry.options)
+def _hosts(entry: Entry, render: Render | None, refuse: Refuse) -> Iterator[tuple[Host, Params]]:
+    """Yield the hosts of an entry; of a host name that makes a wrong one, those in front of it."""
+    try:
+        _check_cancel(entry.options)
+    except HostsFileError as error:
+        refuse(error)
     known: dict[str, Host] = {}
-    for head, params in entry.expand():
-        name = _filled(head, params, render)
-        if name not in known:
-            known[name] = _placed_host(name, head)
-        yield known[name], params
+    for head in entry.heads:
+        try:
+            for params in entry.choices():
+                name = _filled(head, params, render)
+                if name not in known:
+                    known[name] = _placed_host(name, head)
+                yield known[name], params
+        except HostsFileError as error:
+            refuse(error)
 
 
 def _placed_host(name: str, head: Text) -> Host:

@@ -25,10 +25,12 @@ from pegasus.files.known import Known, validate
 from pegasus.files.locking import FileLock
 from pegasus.files.queuetext import Result
 from pegasus.files.reader import Reader
+from pegasus.files.source import Source
 from pegasus.files.storage import Signature
+from pegasus.files.tolerant import Refuse, read_all
 from pegasus.model import Job
 
-__all__ = ["QueueFile", "Signature"]
+__all__ = ["QueueFile", "Signature", "jobs_of"]
 
 #: How old a change in place must be before it is taken for all of it, in seconds: an editor, or
 #: a shell's `>`, empties the file first.
@@ -60,10 +62,10 @@ class _Head(NamedTuple):
 class QueueFile:
     """A queue file and the file of its consumed jobs.
 
-    Whoever calls a method that reads or writes holds `lock`; `signature` and `changed_since` need
-    none. What an editor saves without the lock is read again before anything is written. That
-    can't help a program that keeps the file open and writes to it now and then: it may go on
-    writing to a file that has been replaced.
+    Whoever calls a method that reads or writes holds `lock`; `signature`, `changed_since` and
+    `entries` need none. What an editor saves without the lock is read again before anything is
+    written. That can't help a program that keeps the file open and writes to it now and then: it
+    may go on writing to a file that has been replaced.
 
     Args:
         path: the queue file.
@@ -100,19 +102,28 @@ class QueueFile:
         """Return whether the file is another one, or has another content, than it had then."""
         return self.signature() != signature
 
-    def entries(self) -> list[Entry]:
-        """Check the whole file and return its entries.
+    def entries(self, refuse: Refuse) -> Iterator[Entry]:
+        """Return the entries of the whole file that are right; they are not linted.
+
+        This needs no lock: each of us replaces the file as a whole.
+
+        Args:
+            refuse: is called with what is wrong with the others.
 
         Raises:
-            QueueFileError: it is missing or wrong. `lint` may raise other errors.
+            QueueFileError: the file is missing; or, while reading, it is no YAML or no list.
             StorageError: it can't be read.
         """
-        return [*join(Reader(self._read().source), QUEUE)]
+        return read_all(Source(self._content(), str(self.path), QueueFileError), QUEUE, refuse)
 
     def peek(self, count: int) -> list[Job]:
         """Return the first `count` jobs, or as many as there are, without taking them.
 
-        The file is checked if somebody else has changed it; see `entries` for the errors.
+        The file is checked if somebody else has changed it.
+
+        Raises:
+            QueueFileError: it is missing or wrong. `lint` may raise other errors.
+            StorageError: it can't be read.
         """
         return _head(self._read(), count).jobs
 
@@ -120,7 +131,7 @@ class QueueFile:
         """Take the first `count` jobs, or as many as there are, in one go.
 
         An entry that makes several jobs is taken apart: what is left of it stands at the head
-        as an entry for each job. See `entries` for the errors.
+        as an entry for each job. See `peek` for the errors.
 
         Args:
             expected: the jobs that `peek` returned. If the file has others at its head by now,
@@ -149,11 +160,12 @@ class QueueFile:
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Put jobs at the head, in canonical form, and forget that they were consumed.
 
-        A file that is missing is made anew.
+        A file that is missing is made anew. Once they stand in it, they are put back, even where
+        their records can't be removed: that must not be tried again with the whole.
 
         Raises:
             QueueFileError: the file is wrong; it was not touched and nothing is put back.
-            StorageError: a file can't be written.
+            StorageError: it can't be written; nothing is put back.
         """
         while True:
             known = self._read(missing=b"")
@@ -164,19 +176,24 @@ class QueueFile:
                 self._write(known.changed(result))
                 break
         self._ids.put_back(jobs)
-        self._consumed.forget(jobs)
+        with suppress(StorageError):
+            self._consumed.forget(jobs)
 
     def _read(self, missing: bytes | None = None) -> Known:
         """Return the content, checked; `missing` stands for it where there is no file."""
+        data = self._content(missing)
+        if not self._known or self._known.data != data:
+            self._known = validate(data, str(self.path), self._lint, self._known)
+        return self._known
+
+    def _content(self, missing: bytes | None = None) -> bytes:
         data = self._settled()
         if data is None:
             data = missing
         if data is None:
             hint = "write a list of commands into it, or name another with --queue-file"
             raise QueueFileError(f"{self.path}: there is no such file; {hint}")
-        if not self._known or self._known.data != data:
-            self._known = validate(data, str(self.path), self._lint, self._known)
-        return self._known
+        return data
 
     def _settled(self) -> bytes | None:
         """Return what is in the file, once nobody is in the middle of writing it."""
@@ -234,12 +251,13 @@ def _head(known: Known, count: int) -> _Head:
     entries: list[Entry] = []
     while len(jobs) < count and (entry := next(others, None)):
         entries.append(entry)
-        left = _jobs(entry)
+        left = jobs_of(entry)
         jobs += islice(left, count - len(jobs))
     return _Head(jobs, left, entries, others, reader)
 
 
-def _jobs(entry: Entry) -> Iterator[Job]:
+def jobs_of(entry: Entry) -> Iterator[Job]:
+    """Yield the jobs that an entry makes, in their order."""
     for head, params in entry.expand():
         yield Job(head.value, params, entry.options, source=head)
 

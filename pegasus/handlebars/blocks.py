@@ -1,4 +1,4 @@
-"""The block helpers: `if`, `unless`, `each`, `with`, `raw`.
+"""The block helpers: `if`, `unless`, `each`, `with`, `raw`, `from_json`, `to_json`.
 
 Each takes a Block (what stands between its tags) and the arguments, and returns text.
 """
@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pegasus.handlebars.runtime import Scope, Undefined, guarded, refuse_missing, text
-from pegasus.handlebars.syntax import Problem, Span
+from pegasus.handlebars.calls import guarded, refuse_missing
+from pegasus.handlebars.runtime import Scope, Undefined, text
+from pegasus.handlebars.syntax import Problem, Span, brief
+from pegasus.helpers import formats
 
 Body = Callable[[Scope], object]
 
@@ -44,6 +46,12 @@ class Block:
         if condition:
             return str(self.body(self.context))
         return str(self.otherwise(self.context)) if self.otherwise else ""
+
+    def whole(self) -> str:
+        """Render the body of a block that has no `else`."""
+        if self.otherwise is not None:
+            raise ValueError("this block has no {{else}}")
+        return self.branch(True)
 
     def instead(self, value: object, wanted: str) -> str:
         """Render what stands after `else`; without one, `value` is an error."""
@@ -110,12 +118,24 @@ def raw(block: Block) -> str:
     return block.branch(True)
 
 
+def from_json(block: Block, *, format: object = "json") -> str:  # noqa: A002 - its name
+    """The body, which is JSON, in another format."""
+    return formats.write(formats.read(block.whole(), "json"), format)
+
+
+def to_json(block: Block, *, format: object = "json") -> str:  # noqa: A002
+    """The body, which is in `format`, as JSON of several lines."""
+    return formats.write(formats.read(block.whole(), format), "json_pretty")
+
+
 BLOCKS: dict[str, Callable[..., str]] = {
     "if": if_,
     "unless": unless,
     "each": each,
     "with": with_,
     "raw": raw,
+    "from_json": from_json,
+    "to_json": to_json,
 }
 
 
@@ -123,6 +143,7 @@ def render_block(
     name: str, block: Block, positional: Sequence[object], keyed: Mapping[str, object]
 ) -> str:
     """Return what a block prints."""
+    refuse_missing(block.span, keyed.values())
     result: Any = guarded(block.span, name, BLOCKS[name], positional, keyed, hidden=(block,))
     return text(result)
 
@@ -131,7 +152,7 @@ def unknown_block(name: str, span: Span) -> Problem:
     """Return the error for a block that isn't there."""
     known = ", ".join(BLOCKS)
     hint = f"the blocks are {known}; a helper goes into one, such as {{{{#if (eq a b)}}}}"
-    return Problem(f"there is no block `{name}`", name=name, hint=hint, span=span)
+    return Problem(f"there is no block `{brief(name)}`", name=name, hint=hint, span=span)
 
 
 def not_a_helper(name: str, span: Span) -> Problem:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from pybars._compiler import CodeBuilder, strlist
 
 from pegasus.handlebars import blocks, runtime, whitespace
+from pegasus.handlebars.cache import Cache
+from pegasus.handlebars.calls import Helper, call, named, unknown_helper
 from pegasus.handlebars.grammar import parse
 from pegasus.handlebars.syntax import (
     Call,
@@ -29,13 +31,15 @@ from pegasus.handlebars.syntax import (
     Span,
     Text,
     Token,
+    brief,
 )
 
 #: How deep blocks may nest, an `else if` counting as a level.
 DEPTH_LIMIT = 50
 
-#: How many templates are kept compiled.
-CACHE_SIZE = 1024
+#: How many templates are kept compiled, and how long they may be together, in characters. A
+#: compiled template takes about 50 bytes a character, and 150 where it is nothing but tags.
+CACHE_SIZE, CACHE_CHARACTERS = 1024, 250_000
 
 
 class Builder(CodeBuilder):  # type: ignore[misc]
@@ -55,12 +59,14 @@ class Builder(CodeBuilder):  # type: ignore[misc]
         if isinstance(expression, Literal):
             return self._constant(expression.value)
         if isinstance(expression, Path):
-            return f"resolve(context, root, {self._constant(expression)})"
+            at = self._constant(span)
+            return f"resolve({at}, context, root, {self._constant(expression)})"
         if expression.name in blocks.BLOCKS:
             raise blocks.not_a_helper(expression.name, span)
         self.calls.append((expression.name, span))
         name = self._constant(expression.name)
-        return f"call({self._constant(span)}, helpers, {name}, {self._given(expression, span)})"
+        at, given = self._constant(span), self._given(expression, span)
+        return f"call({at}, root, helpers, {name}, {given})"
 
     def _given(self, call: Call, span: Span) -> str:
         positional = "".join(f"{self._code(each, span)}, " for each in call.positional)
@@ -160,11 +166,12 @@ class _Assembly:
     def _close(self, name: str, span: Span) -> None:
         opened = next((each for each in reversed(self.frames) if not each.chained), None)
         if opened is None:
-            raise Problem(f"{{{{/{name}}}}} closes no block", name=name, span=span)
+            raise Problem(f"{{{{/{brief(name)}}}}} closes no block", name=name, span=span)
         if opened.tag.call.name != name:
             start, end = opened.span
-            hint = f"the block that is open is {self.source[start:end]}"
-            raise Problem(f"{{{{/{name}}}}} closes no block", name=name, hint=hint, span=span)
+            hint = f"the block that is open is {brief(self.source[start:end])}"
+            problem = f"{{{{/{brief(name)}}}}} closes no block"
+            raise Problem(problem, name=name, hint=hint, span=span)
         while self._finish().chained:
             pass
 
@@ -179,21 +186,27 @@ class _Assembly:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled template. `calls` are the helpers that it calls, and where."""
+    """A compiled template.
+
+    Attributes:
+        calls: the helpers that it calls, and where.
+        assigns: whether one of them sets parameters.
+    """
 
     function: Any
     calls: Sequence[tuple[str, Span]]
+    assigns: bool
 
-    def check_calls(self, helpers: Mapping[str, runtime.Helper]) -> None:
+    def check_calls(self, helpers: Mapping[str, Helper]) -> None:
         """Raise a Problem if a helper that is called isn't there."""
         for name, span in self.calls:
             if name not in helpers:
-                raise runtime.unknown_helper(name, helpers, span)
+                raise unknown_helper(name, helpers, span)
 
-    def render(self, params: Mapping[str, object], helpers: Mapping[str, runtime.Helper]) -> str:
+    def render(self, params: Mapping[str, object], helpers: Mapping[str, Helper]) -> str:
         """Return the text for these parameters."""
         self.check_calls(helpers)
-        return str(self.function(params, helpers))
+        return str(self.function(dict(params) if self.assigns else params, helpers))
 
 
 # What the generated code sees. The names up to `strlist` are those that pybars' builder writes.
@@ -206,8 +219,8 @@ _NAMESPACE: dict[str, Any] = {
     "dict": dict,
     "strlist": strlist,
     "Block": blocks.Block,
-    "call": runtime.call,
-    "named": runtime.named,
+    "call": call,
+    "named": named,
     "render_block": blocks.render_block,
     "resolve": runtime.resolve,
     "show": runtime.show,
@@ -215,13 +228,7 @@ _NAMESPACE: dict[str, Any] = {
 _LOCK = threading.Lock()
 
 
-@lru_cache(maxsize=CACHE_SIZE)
-def compile_template(source: str) -> Program:
-    """Return the program of a template, from the cache if it was compiled before.
-
-    Raises:
-        Problem: it doesn't parse.
-    """
+def _compile(source: str) -> Program:
     with _LOCK:  # pymeta doesn't say that its grammars may be used by several threads
         tokens = parse(source)
     whitespace.control(tokens)
@@ -234,9 +241,14 @@ def compile_template(source: str) -> Program:
     return _load(builder.finish(), builder)
 
 
+#: Returns the program of a template, as it was compiled before or anew; or raises a Problem.
+compile_template = Cache(_compile, CACHE_SIZE, CACHE_CHARACTERS)
+
+
 def _load(container: Any, builder: Builder) -> Program:
     """Return the program for finished code. Nothing is left in sys.modules."""
     namespace = {**_NAMESPACE, "k": builder.constants}
     code = compile(container.code, "<template>", "exec", dont_inherit=True)
     exec(code, namespace)  # noqa: S102 - the code holds no text of the template but literals
-    return Program(namespace[container.name], tuple(builder.calls))
+    assigns = any(name == "assign" for name, _ in builder.calls)
+    return Program(namespace[container.name], tuple(builder.calls), assigns)

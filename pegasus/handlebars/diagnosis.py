@@ -26,7 +26,7 @@ _KNOWN = tuple(
             "{{^…}} is not understood",
             "write {{#unless …}} … {{/unless}}",
         ),
-        (r"\{\{~?\s*#?\s*[>*]", "partials and decorators are not supported", LITERAL_BRACES),
+        (r"\{\{~?\s*(?:#\s*)?[>*]", "partials and decorators are not supported", LITERAL_BRACES),
         (r"\{\{~?\s*~?\}\}", "this tag is empty", LITERAL_BRACES),
         (
             r"\{\{~?\s*else\b",

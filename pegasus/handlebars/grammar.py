@@ -31,6 +31,7 @@ from pegasus.handlebars.syntax import (
     Tag,
     Text,
     Token,
+    brief,
 )
 
 RULES = r"""
@@ -67,7 +68,7 @@ def call(name: str, given: list[Argument]) -> Call:
     """Sort the arguments of a helper into those with and those without a key."""
     keyed = [each for each in given if isinstance(each, tuple)]
     if len({key for key, _ in keyed}) < len(keyed):
-        raise Problem(f"an argument of `{name}` is given twice", name=name)
+        raise Problem(f"an argument of `{brief(name)}` is given twice", name=name)
     return Call(name, tuple(e for e in given if not isinstance(e, tuple)), tuple(keyed))
 
 
@@ -76,7 +77,7 @@ def headed(head: Path, given: list[Argument]) -> Path | Call:
     if not given:
         return head
     if not head.is_name:
-        raise Problem(f"`{head.text}` is not the name of a helper", name=head.text)
+        raise Problem(f"`{brief(head.text)}` is not the name of a helper", name=head.text)
     return call(head.segments[0], given)
 
 
@@ -96,8 +97,9 @@ class Grammar(_Base):  # type: ignore[misc]
     """A parser of one template."""
 
     def __init__(self, source: str) -> None:
-        super().__init__(source)
-        self.input: Any
+        super().__init__("")
+        # Not as pymeta has it: a list of objects, one for each character, takes long to make.
+        self.input: Any = InputStream(source, 0)
         self.source = source
         self.depth = 0
         self.tag_start = 0  # where the tag begins that is being read
@@ -196,12 +198,17 @@ class Grammar(_Base):  # type: ignore[misc]
         return self._moved(found.end(), Literal(lexicon.read_json(found.group())[0]))
 
     def rule_object(self) -> Result:
-        if not self.source.startswith("{", self.position):
-            self._refuse("JSON object")
+        """An object, or a list; but `[x y]` is a name."""
+        if not self.source.startswith(("{", "["), self.position):
+            self._refuse("JSON object or list")
         try:
             value, end = lexicon.read_json(self.source, self.position)
         except json.JSONDecodeError:
-            self._refuse("JSON object")
+            self._refuse("JSON object or list")
+        except RecursionError:
+            raise Problem("the object in this tag nests too deeply") from None
+        if self.source.startswith((".", "/"), end):  # `[0].x` is a name too
+            self._refuse("JSON object or list")
         return self._moved(end, Literal(value))
 
     def rule_deeper(self) -> Result:

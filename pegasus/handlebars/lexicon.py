@@ -7,7 +7,7 @@ import math
 import re
 from typing import NoReturn
 
-from pegasus.handlebars.syntax import Path, Problem, Span
+from pegasus.handlebars.syntax import Path, Problem, Span, brief
 
 _NAME = r"(?:[\w$-]|[^\x00-\x7f\s])+"
 _SEGMENT = rf"(?:\[[^\]]*\]|{_NAME})"
@@ -86,7 +86,7 @@ def read_string(quoted: str) -> str:
         value.encode()
     except ValueError as error:
         raise Problem(
-            f"the string {quoted} has an escape that isn't one",
+            f"the string {brief(quoted)} has an escape that isn't one",
             hint=r"write a backslash as \\",
         ) from error
     return value
@@ -98,7 +98,7 @@ def _escape_as_json(found: re.Match[str]) -> str:
 
 
 def _not_finite(text: str) -> NoReturn:
-    raise Problem(f"the number {text} is out of range")
+    raise Problem(f"the number {brief(text)} is out of range")
 
 
 def _finite(text: str) -> float:
@@ -108,7 +108,7 @@ def _finite(text: str) -> float:
 
 def _integer(text: str) -> int:
     # Python itself refuses to print an integer of more than 4300 digits.
-    return int(text) if len(text) <= 1000 else _not_finite(f"{text[:20]}…")
+    return int(text) if len(text) <= 1000 else _not_finite(text)
 
 
 _JSON = json.JSONDecoder(parse_float=_finite, parse_int=_integer, parse_constant=_not_finite)

@@ -8,17 +8,18 @@ to a helper that wants a value.
 from __future__ import annotations
 
 import difflib
-import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import islice
 
-from pegasus.handlebars.syntax import Path, Problem, Span
-
-Helper = Callable[..., object]
+from pegasus.handlebars.syntax import SHOWN, Path, Problem, Span, brief, told
 
 #: How many names a message lists at most.
 _LISTED = 20
+
+#: Among how many names the nearest one is looked for.
+_COMPARED = 1000
 
 
 class Undefined:
@@ -39,16 +40,17 @@ class Undefined:
     def __bool__(self) -> bool:
         return False
 
-    def problem(self, span: Span) -> Problem:
+    def problem(self, span: Span | None) -> Problem:
         """Return the error for printing or passing on this value."""
         known = [str(each) for each in self.known] if isinstance(self.known, Mapping) else []
         hint = self.hint or nearest(self.key, known)
-        listed = ", ".join(known[:_LISTED]) + (", …" if len(known) > _LISTED else "")
+        listed = ", ".join(map(brief, known[:_LISTED])) + (", …" if len(known) > _LISTED else "")
         there = f"there are: {listed}" if known else "there are none here"
         if isinstance(self.known, str):
             there = "what stands before it is a text, which has no parts"
         hint = f"{hint}; {there}" if hint else there
-        return Problem(f"there is no parameter `{self.name}`", name=self.name, hint=hint, span=span)
+        problem = f"there is no parameter `{brief(self.name)}`"
+        return Problem(problem, name=self.name, hint=hint, span=span)
 
 
 class Scope:
@@ -89,13 +91,27 @@ def ensure_scope(context: object, root: object) -> Scope:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the hint that names the nearest spelling, or ""."""
-    found = difflib.get_close_matches(name, list(known), 1)
+    """Return the hint that names the nearest spelling, or "".
+
+    Names that are too long for a message are left out: to compare them would take too long.
+    """
+    short = [each for each in islice(known, _COMPARED) if len(each) <= SHOWN and each != name]
+    found = difflib.get_close_matches(name, short, 1) if len(name) <= SHOWN else []
     return f"did you mean `{found[0]}`?" if found else ""
 
 
-def resolve(context: Scope, root: object, path: Path) -> object:
-    """Return what `path` means in `context`, or an Undefined."""
+def resolve(span: Span, context: Scope, root: object, path: Path) -> object:
+    """Return what `path`, which the tag at `span` names, means in `context`, or an Undefined."""
+    try:
+        return _look_up(context, root, path)
+    except RecursionError:
+        raise
+    except Exception as error:  # parameters may be anybody's mapping
+        problem = f"`{brief(path.text)}` can't be looked up: {told(error)}"
+        raise Problem(problem, name=path.text, span=span) from error
+
+
+def _look_up(context: Scope, root: object, path: Path) -> object:
     scope = context.above(path.up)
     segments: Sequence[str] = path.segments
     value = scope.value
@@ -125,7 +141,7 @@ def _where_else(path: Path, value: object, root: object) -> str:
     name = path.segments[0]
     if value is root or path.is_data or not isinstance(root, Mapping) or name not in root:
         return ""
-    return f"within this block write `@root.{name}`"
+    return f"within this block write `@root.{brief(name)}`"
 
 
 def item(container: object, key: str) -> object:
@@ -150,12 +166,22 @@ def text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return re.sub(r"e([+]|(-))0*", r"e\2", repr(value))
+        return _digits(value)
+    if isinstance(value, float):  # or a subclass, whose repr may be another
+        if 1e-5 <= abs(value) < 1e-4:  # there Python begins to write exponents, JSON doesn't
+            return format(Decimal(float.__repr__(value)), "f")
+        return re.sub(r"e([+]|(-))0*", r"e\2", float.__repr__(value))
     names = {"dict": "an object", "list": "a list"}
     kind = names.get(type(value).__name__, f"of type {type(value).__name__}")
-    raise ValueError(f"is {kind}, where a text or a number is wanted")
+    hint = "; json_to_str makes text of it" if type(value).__name__ in names else ""
+    raise ValueError(f"is {kind}, where a text or a number is wanted{hint}")
+
+
+def _digits(value: int) -> str:
+    try:
+        return int.__repr__(value)
+    except ValueError:  # Python refuses to write very long ones
+        raise ValueError("is a number of too many digits") from None
 
 
 def show(span: Span, value: object) -> str:
@@ -168,96 +194,3 @@ def show(span: Span, value: object) -> str:
         return text(value)
     except ValueError as error:
         raise Problem(f"what this tag would print {error}", span=span) from error
-
-
-def named(
-    span: Span, context: Scope, root: object, helpers: Mapping[str, Helper], path: Path
-) -> object:
-    """Return what `{{name}}` means: a parameter, or else a helper without arguments."""
-    value = resolve(context, root, path)
-    name = path.segments[0]
-    if isinstance(value, Undefined) and name in helpers:
-        return call(span, helpers, name, (), {})
-    return value
-
-
-def call(
-    span: Span,
-    helpers: Mapping[str, Helper],
-    name: str,
-    positional: Sequence[object],
-    keyed: Mapping[str, object],
-) -> object:
-    """Return the result of a helper."""
-    helper = helpers.get(name)
-    if helper is None:
-        raise unknown_helper(name, helpers, span)
-    if not getattr(helper, "accepts_missing", False):
-        refuse_missing(span, (*positional, *keyed.values()))
-    return guarded(span, name, helper, positional, keyed)
-
-
-def unknown_helper(name: str, helpers: Iterable[str], span: Span) -> Problem:
-    """Return the error for calling a helper that isn't there."""
-    hint = nearest(name, helpers) or "a parameter takes no arguments, and text needs quotes"
-    return Problem(f"there is no helper `{name}`", name=name, hint=hint, span=span)
-
-
-def refuse_missing(span: Span, values: Iterable[object]) -> None:
-    """Raise a Problem if one of the arguments is a name that isn't there."""
-    for value in values:
-        if isinstance(value, Undefined):
-            raise value.problem(span)
-
-
-def guarded(
-    span: Span,
-    name: str,
-    function: Callable[..., Any],
-    positional: Sequence[object],
-    keyed: Mapping[str, object],
-    *,
-    hidden: Sequence[object] = (),
-) -> Any:
-    """Call a helper; whatever it raises comes out as a Problem that names it.
-
-    Args:
-        hidden: arguments in front of `positional` that a user doesn't write.
-    """
-    try:
-        return function(*hidden, *positional, **keyed)
-    except (Problem, RecursionError):
-        raise
-    except Exception as error:
-        if isinstance(error, TypeError) and not _fits(function, [*hidden, *positional], keyed):
-            usage = _usage(name, function, len(hidden))
-            problem = f"`{name}` is called with other arguments than it takes"
-            raise Problem(problem, name=name, hint=usage, span=span) from error
-        what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise Problem(f"the helper `{name}` failed: {what}", name=name, span=span) from error
-
-
-def _fits(
-    function: Callable[..., Any], positional: Sequence[object], keyed: Mapping[str, object]
-) -> bool:
-    try:
-        inspect.signature(function).bind(*positional, **keyed)
-    except TypeError:
-        return False
-    except ValueError:  # something built in that doesn't tell its parameters
-        return True
-    return True
-
-
-def _usage(name: str, function: Callable[..., Any], hidden: int) -> str:
-    words = [name]
-    for parameter in list(inspect.signature(function).parameters.values())[hidden:]:
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            words.append(f"{parameter.name} …")
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            words.append("key=value …")
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            words.append(f"[{parameter.name}=…]")
-        else:
-            words.append(parameter.name)
-    return f"usage: {{{{{' '.join(words)}}}}}"

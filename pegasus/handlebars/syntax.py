@@ -8,6 +8,26 @@ from typing import TypeAlias
 #: Where a tag stands in the template: the offset of its first character and the one after it.
 Span = tuple[int, int]
 
+#: Longer names and pieces of a template are cut in messages.
+SHOWN = 60
+
+#: How much of what others say of a failure is told, in characters.
+_TOLD = 300
+
+
+def brief(text: str, most: int = SHOWN) -> str:
+    """Return `text` as it may stand in a message: on one line, and not too long."""
+    shown = text if len(text) <= most else f"{text[:most]}…"
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown
+    )
+
+
+def told(error: BaseException) -> str:
+    """Return what an error says. A ValueError's text is written for the user."""
+    what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return brief(" ".join(what.split()), _TOLD)
+
 
 class Problem(Exception):  # noqa: N818
     """Something is wrong with a template; `pegasus.template` makes a TemplateError of it.

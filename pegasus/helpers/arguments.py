@@ -20,6 +20,13 @@ def as_text(value: object) -> str:
         raise ValueError(f"an argument {error}") from None
 
 
+def as_text_or_empty(value: object) -> str:
+    """Return an argument as text; null and names that aren't there are "", and not an error."""
+    if value is None or isinstance(value, runtime.Undefined):
+        return ""
+    return as_text(value)
+
+
 def of_text(function: Callable[..., str]) -> Callable[..., str]:
     """Make a helper of a function whose parameters are all text."""
 
@@ -34,3 +41,16 @@ def accepts_missing(function: Callable[..., object]) -> Helper:
     """Let a helper have names that aren't there as arguments; elsewhere they are an error."""
     function.accepts_missing = True  # type: ignore[attr-defined]
     return function
+
+
+def takes_root(function: Callable[..., object]) -> Helper:
+    """Give a helper the parameters of this rendering, as a dict, as its first argument."""
+    function.takes_root = True  # type: ignore[attr-defined]
+    return function
+
+
+def refuse_missing(*values: object) -> None:
+    """Refuse names that aren't there, among arguments that otherwise may be so."""
+    for value in values:
+        if isinstance(value, runtime.Undefined):
+            raise value.problem(None)

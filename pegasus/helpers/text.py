@@ -7,23 +7,29 @@ import shlex
 
 from pegasus.helpers.arguments import of_text
 
+# What Unicode calls White_Space. Python strips the separators U+001C to U+001F as well.
+_WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+
 
 @of_text
 def trim(text: str) -> str:
     """Without white space at both ends."""
-    return text.strip()
+    return text.strip(_WHITE_SPACE)
 
 
 @of_text
 def trim_start(text: str) -> str:
     """Without white space at the start."""
-    return text.lstrip()
+    return text.lstrip(_WHITE_SPACE)
 
 
 @of_text
 def trim_end(text: str) -> str:
     """Without white space at the end."""
-    return text.rstrip()
+    return text.rstrip(_WHITE_SPACE)
 
 
 @of_text

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from pegasus.handlebars import runtime
-from pegasus.helpers.arguments import accepts_missing, as_text
+from pegasus.helpers.arguments import accepts_missing, as_text, takes_root
 
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?\s*")
 
@@ -23,6 +23,13 @@ def lookup(container: object, key: object) -> object:
 
 def log(*values: object, **options: object) -> str:
     """Nothing: commands may hold secrets, so nothing of them is logged."""
+    return ""
+
+
+@takes_root
+def assign(params: dict[str, object], name: object, value: object) -> str:
+    """Nothing; the rest of the template has `value` as the parameter `name`."""
+    params[as_text(name)] = value
     return ""
 
 

@@ -6,62 +6,53 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from pegasus.errors import NeverStartedError, TemplateError
+from pegasus.errors import NeverStartedError
 from pegasus.events import AttemptEnded, AttemptStarted, CancelCommandEnded, Sink
-from pegasus.lint import cancel_command, place
 from pegasus.model import Attempt, Ending, Job, Node, Options, Outcome
 from pegasus.modes.cancelling import WITHIN, CancelCommand
 from pegasus.modes.reconnect import Clock
+from pegasus.plan import Plan, plan
 from pegasus.ssh.base import Cancellation, Connect, Connection
-from pegasus.template import render
 
 #: How attempts end whose jobs may be run again: not those that somebody has cancelled.
 REPEATED = frozenset({Outcome.FAILED, Outcome.SIGNALLED, Outcome.TIMED_OUT, Outcome.LOST})
 
+BEFORE_IT_BEGAN = "before it began"
 
-@dataclass(frozen=True)
-class Plan:
-    """What a job comes to on one node: its templates are filled, its options are settled.
+
+@dataclass(eq=False)
+class Running:
+    """An attempt that is under way, or was.
 
     Attributes:
-        command: what is run.
-        cancel: what is run to cancel it beside the signals, or None.
-        timeout: how long it may run, in seconds; None is for ever.
-        retries: how many times it is run again.
+        after: the attempt that it makes good, or None.
+        is_unwanted: whether somebody has cancelled it, even if it had timed out before.
+        owes_cancel: whether it was lost, and its cancel command is still to be run. Whoever
+            runs the attempt settles it before the ending is known.
     """
-
-    command: str
-    cancel: str | None = None
-    timeout: float | None = None
-    retries: int = 0
-
-
-@dataclass(frozen=True)
-class Running:
-    """An attempt that is under way, or was; `after` is the one that it makes good."""
 
     attempt: Attempt
     plan: Plan
     connection: Connection
     after: Running | None = None
     cancellation: Cancellation = field(default_factory=Cancellation)
+    is_unwanted: bool = False
+    owes_cancel: bool = False
 
     @property
     def repetitions(self) -> int:
         """How many times the job has been run again by now."""
         return 0 if self.after is None else self.after.repetitions + 1
 
+    def cancel(self) -> None:
+        """End it if it has not ended, and have its job not run again."""
+        self.is_unwanted = True
+        self.cancellation.cancel()
+
     def may_repeat(self, ending: Ending) -> bool:
         """Whether its job is to be run again, now that it has ended like this."""
-        is_unwanted = self.cancellation.outcome is Outcome.CANCELLED
         has_tries = self.repetitions < self.plan.retries
-        return ending.outcome in REPEATED and has_tries and not is_unwanted
-
-    def owes_cancel(self, ending: Ending) -> bool:
-        """Whether its cancel command is still to be run, now that it has ended like this."""
-        is_cancelled = self.cancellation.outcome is not None
-        is_lost = ending.outcome is Outcome.LOST
-        return is_lost and self.plan.cancel is not None and not is_cancelled
+        return ending.outcome in REPEATED and has_tries and not self.is_unwanted
 
 
 class Attempts:
@@ -98,13 +89,7 @@ class Attempts:
         Raises:
             PegasusError: one of its templates can't be filled.
         """
-        options = job.options.over(node.options).over(self._defaults)
-        try:
-            command = render(job.template, job.variables(node))
-        except TemplateError as error:
-            raise place(error, job.source) from error
-        cancel = cancel_command(job, node) or None
-        return Plan(command, cancel, options.timeout or None, options.retries or 0)
+        return plan(job, node, self._defaults)
 
     def prepare(
         self, job: Job, plan: Plan, connection: Connection, after: Running | None = None
@@ -126,8 +111,16 @@ class Attempts:
         ending = _execute(running, command)
         problem = command.finish()
         if isinstance(ending, Ending):
+            is_lost = ending.outcome is Outcome.LOST and running.plan.cancel is not None
+            running.owes_cancel = is_lost and not command.is_started
             ending = _explain(ending, running.plan, problem)
             self._emit(AttemptEnded(running.attempt, ending))
+        return ending
+
+    def forgo(self, running: Running) -> Ending:
+        """Return the ending, which is emitted, of an unwanted attempt that never started."""
+        ending = Ending(Outcome.CANCELLED, detail=BEFORE_IT_BEGAN)
+        self._emit(AttemptEnded(running.attempt, ending))
         return ending
 
     def make_up(self, running: Running) -> None:
@@ -150,7 +143,7 @@ def _execute(running: Running, command: CancelCommand) -> Ending | NeverStartedE
         )
     except NeverStartedError as error:
         if cancellation.outcome is not None:  # Nobody wants it to start elsewhere, either.
-            return Ending(cancellation.outcome, detail="before it began")
+            return Ending(cancellation.outcome, detail=BEFORE_IT_BEGAN)
         return error
     except Exception as error:
         # A mistake of ours must not leave the run waiting for an ending that never comes.

@@ -21,10 +21,11 @@ from pegasus.events import (
     Waiting,
 )
 from pegasus.model import Attempt, Ending, Job, Node, Outcome
-from pegasus.modes.attempts import Attempts, Plan
+from pegasus.modes.attempts import Attempts
 from pegasus.modes.feed import POLL, Feed
 from pegasus.modes.reconnect import unreachable
 from pegasus.modes.rounds import Group, Rounds
+from pegasus.plan import Plan
 from pegasus.ssh.base import Connection
 
 

@@ -41,7 +41,8 @@ class CancelCommand:
         self._is_over = False
         self._lock = threading.Lock()  # Guards what follows.
         self._is_late = False
-        self._is_started = False
+        self.is_started = False
+        """Whether it was, or is to be; after `finish` this does not change."""
         self._thread: threading.Thread | None = None
         self._problem = f"it did not end within {within:g} s"
         self._given_up = threading.Event()
@@ -61,9 +62,9 @@ class CancelCommand:
         """
         arguments = (connect_within, clock or Clock())
         with self._lock:
-            if self._is_late or self._is_started:
+            if self._is_late or self.is_started:
                 return
-            self._is_started = True
+            self.is_started = True
             thread = threading.Thread(target=self._run, args=arguments, daemon=True)
             try:
                 thread.start()
@@ -85,7 +86,7 @@ class CancelCommand:
         problem = self._problem
         self._given_up.set()
         self._cancellation.cancel()
-        return f"the cancel command failed: {problem}" if self._is_started and problem else ""
+        return f"the cancel command failed: {problem}" if self.is_started and problem else ""
 
     def _run(self, connect_within: float, clock: Clock) -> None:
         try:

@@ -15,9 +15,10 @@ from queue import Empty, SimpleQueue
 from pegasus.errors import NeverStartedError, PegasusError
 from pegasus.events import Cancelling, Draining, NeverStarted, Sink, Waiting
 from pegasus.model import Ending, Job, Node, Outcome
-from pegasus.modes.attempts import Attempts, Plan, Running
+from pegasus.modes.attempts import Attempts, Running
 from pegasus.modes.feed import POLL, Feed
 from pegasus.modes.nodes import Nodes
+from pegasus.plan import Plan
 from pegasus.ssh.base import Connection
 
 
@@ -54,7 +55,7 @@ class QueueMode:
         self._running: dict[tuple[int, int], Running] = {}
         self._failed: deque[Running] = deque()  # Their jobs are to be run again.
         self._owing: dict[Node, Running] = {}  # Lost, and their cancel commands not yet run.
-        self._settling = 0
+        self._settling: dict[Node, Connection | None] = {}  # What is free when that is done.
         self._draining = False
         self._idle = False
         self._is_running = threading.Event()
@@ -170,25 +171,28 @@ class QueueMode:
         """Try the cancel commands that are owed a last time; return whether there are any."""
         for node in list(self._owing):
             self._settle(node)
-        return self._settling > 0
+        return bool(self._settling)
 
     def _settle(self, node: Node, connection: Connection | None = None) -> None:
         """Run the cancel command that is owed on `node`, before `connection` takes jobs."""
         if node in self._owing:
-            self._settling += 1
-            _spawn(self._make_up, self._owing.pop(node), connection)
-        elif connection is not None:
-            self._free.append(connection)
+            _spawn(self._make_up, self._owing.pop(node))
+        elif node not in self._settling:
+            self._add_free(connection)
+            return
+        self._settling[node] = connection
 
-    def _settled(self, connection: Connection | None) -> None:
-        self._settling -= 1
+    def _settled(self, node: Node) -> None:
+        self._add_free(self._settling.pop(node))
+
+    def _add_free(self, connection: Connection | None) -> None:
         if connection is not None:
             self._free.append(connection)
 
     def _ended(self, running: Running, ending: Ending) -> None:
         del self._running[running.attempt.key]
         node = running.attempt.node
-        if running.owes_cancel(ending):
+        if running.owes_cancel:
             self._owing[node] = running
         if ending.outcome is Outcome.LOST:
             self._nodes.restore(running.connection, ending.detail)
@@ -200,11 +204,18 @@ class QueueMode:
 
     def _never_started(self, running: Running, error: NeverStartedError) -> None:
         del self._running[running.attempt.key]
+        if running.is_unwanted:
+            self._attempts.forgo(running)
+        else:
+            self._emit(NeverStarted(running.attempt, error))
+            self._give_back(running, error)
+        self._nodes.restore(running.connection, error.problem)
+
+    def _give_back(self, running: Running, error: NeverStartedError) -> None:
         if running.after is None:
             self._feed.put_back(running.attempt.job, error)
         else:
             self._failed.appendleft(running.after)
-        self._nodes.restore(running.connection, error.problem)
 
     def _drain(self) -> None:
         if not self._draining:
@@ -214,7 +225,7 @@ class QueueMode:
     def _cancel(self) -> None:
         self._stop()
         for running in self._running.values():
-            running.cancellation.cancel()
+            running.cancel()
         self._emit(Cancelling(len(self._running)))
 
     def _stop(self) -> None:
@@ -225,7 +236,7 @@ class QueueMode:
         running = [one for one in self._running.values() if one.attempt.job.id == number]
         waiting = [one for one in self._failed if one.attempt.job.id == number]
         for one in running:
-            one.cancellation.cancel()
+            one.cancel()
         for one in waiting:
             self._failed.remove(one)
         if running:
@@ -237,14 +248,13 @@ class QueueMode:
     def _tried(self, connection: Connection, is_open: bool) -> None:
         self._inbox.put(partial(self._arrived, connection, is_open))
 
-    def _make_up(self, running: Running, connection: Connection | None) -> None:
+    def _make_up(self, running: Running) -> None:
         self._attempts.make_up(running)
-        self._inbox.put(partial(self._settled, connection))
+        self._inbox.put(partial(self._settled, running.attempt.node))
 
     def _attempt(self, running: Running) -> None:
         ending = self._attempts.run(running)
         if isinstance(ending, NeverStartedError):
-            self._emit(NeverStarted(running.attempt, ending))
             self._inbox.put(partial(self._never_started, running, ending))
         else:
             self._inbox.put(partial(self._ended, running, ending))

@@ -10,8 +10,9 @@ from typing import Protocol, TypeVar
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.events import AttemptEnded, NodeConnected, NodeDisconnected, Sink
 from pegasus.model import Attempt, Ending, Job, Node, Outcome
-from pegasus.modes.attempts import Attempts, Plan, Running
+from pegasus.modes.attempts import Attempts, Running
 from pegasus.modes.reconnect import reconnect
+from pegasus.plan import Plan
 from pegasus.ssh.base import Connection
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ class Rounds:
     def _cancel(self, chosen: Iterable[Running]) -> int:
         running = [*chosen]
         for one in running:
-            one.cancellation.cancel()
+            one.cancel()
         return len(running)
 
     # The threads of the nodes, from here on.
@@ -125,14 +126,17 @@ class Rounds:
             if isinstance(result, Ending) and result.outcome is Outcome.LOST:
                 self._restore(running, result)
             again = self._again(running, result)
-            if again is None:
+            if again is not None:
+                running = again
+            elif running.is_unwanted and isinstance(result, NeverStartedError):
+                return running.attempt, self._attempts.forgo(running)
+            else:
                 return running.attempt, result
-            running = again
 
     def _run(self, running: Running) -> Ending | NeverStartedError:
         result = self._attempts.run(running)
         if isinstance(result, Ending):
-            if running.owes_cancel(result):
+            if running.owes_cancel:
                 self._owing[running.attempt.node] = running
         elif running.after is not None:
             result = Ending(Outcome.UNREACHABLE, detail=result.problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import singledispatchmethod
 
@@ -11,6 +12,9 @@ from pegasus.interrupts import is_at_terminal
 from pegasus.model import Attempt
 from pegasus.terminal.lines import LINE_END, LineSplitter
 from pegasus.terminal.screen import Screen
+
+#: What a terminal obeys instead of showing it; but for tabs and ends of lines.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class _Output:
@@ -60,7 +64,7 @@ class Printer:
 
     def say(self, message: str) -> None:
         """Write a message of our own."""
-        self._screen.err(f"[pegasus] {line}" for line in message.split("\n"))
+        self._screen.err(f"[pegasus] {line}" for line in _harmless(message).split("\n"))
 
     @singledispatchmethod
     def _show(self, event: Event) -> None:
@@ -89,7 +93,7 @@ class Printer:
     @_show.register
     def _(self, event: events.AttemptEnded) -> None:
         self._finish(event.attempt)
-        self._frame(event.attempt, f"done ({event.ending})")
+        self._frame(event.attempt, f"done ({_harmless(str(event.ending))})")
 
     @_show.register
     def _(self, event: events.CancelCommandEnded) -> None:
@@ -136,7 +140,7 @@ class Printer:
 
     @_show.register
     def _(self, event: events.NeverStarted) -> None:
-        self._frame(event.attempt, f"not started ({event.error.problem})")
+        self._frame(event.attempt, f"not started ({_harmless(event.error.problem)})")
 
     @_show.register
     def _(self, event: events.JobRequeued) -> None:
@@ -170,7 +174,8 @@ class Printer:
 
     @_show.register
     def _(self, event: events.Cancelling) -> None:
-        self.say(f"cancelling {count(event.running, 'running command')}")
+        running = count(event.running, "running command")
+        self.say(f"cancelling {running}" if event.running else "ending; no command runs")
 
     @_show.register
     def _(self, event: events.NotBegun) -> None:
@@ -179,6 +184,11 @@ class Printer:
     @_show.register
     def _(self, event: events.Aborted) -> None:
         self.say("a node failed: aborting; what is left stays in the queue")
+
+
+def _harmless(text: str) -> str:
+    """Return a text in which others may have had a word, without control characters."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def count(number: int, noun: str) -> str:

@@ -24,10 +24,10 @@ class Screen:
 
     def out(self, lines: Iterable[str]) -> None:
         """Write lines to stdout in one go, and flush."""
-        lost = ""
+        lost: Exception | None = None
         with self._out_lock:
             if self._out is not None:
-                lost = _write(self._out, lines)
+                lost = write(self._out, lines)
                 self._out = None if lost else self._out
         if lost:
             self.err([f"[pegasus] stdout can't be written to ({lost}); jobs go on without it"])
@@ -35,12 +35,12 @@ class Screen:
     def err(self, lines: Iterable[str]) -> None:
         """Write lines to stderr in one go, and flush."""
         with self._err_lock:
-            if self._err is not None and _write(self._err, lines):
+            if self._err is not None and write(self._err, lines):
                 self._err = None
 
 
-def _write(stream: TextIO, lines: Iterable[str]) -> str:
-    """Write and flush; return what went wrong, or nothing."""
+def write(stream: TextIO, lines: Iterable[str]) -> Exception | None:
+    """Write and flush; return what went wrong, or None."""
     text = "".join(f"{line}\n" for line in lines)
     try:
         try:
@@ -50,5 +50,5 @@ def _write(stream: TextIO, lines: Iterable[str]) -> str:
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except (OSError, ValueError) as error:
-        return str(error)
-    return ""
+        return error
+    return None

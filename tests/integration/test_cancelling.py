@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ordinary_user import NUMBER, UnavailableError, server_for_ordinary_user
-from processes import Tree, path_with_sh
+from processes import Tree, is_alive, path_with_sh
 from project import Project, Running, wait_until
 from sshd import Sshd
 
@@ -141,3 +141,82 @@ def test_all_processes_of_an_ordinary_user_s_job_go(
         end(Job(project, tree, shell, user_server))
         wait_until(lambda: not tree.alive, "the end of a job's processes")
         assert Path(folder, "tree", "shell").stat().st_uid == NUMBER
+
+
+class Escaping:
+    """A run whose job has a process that no signal reaches, and says how to end it all the same."""
+
+    def __init__(self, project: Project, directory: Path, server: Sshd | None) -> None:
+        self._project = project
+        self._noted = directory / "escaped"
+        self._config = ("--ssh-config", server.ssh_config) if server else ()
+        project.hosts("- node-1\n" if server else "- localhost\n")
+        project.queue(
+            "- command: |-\n"
+            f"    setsid sh -c 'echo $$ >{self._noted}; exec sleep 1000' & wait; :\n"
+            f"  options: {{cancel: kill $(cat {self._noted}) && echo it was reached}}\n"
+        )
+
+    def start(self, *options: str) -> Running:
+        running = self._project.start("queue", *self._config, *options)
+        wait_until(lambda: self.pid, "the process that escapes")
+        assert is_alive(self.pid)
+        return running
+
+    @property
+    def pid(self) -> int:
+        text = self._noted.read_text() if self._noted.exists() else ""
+        return int(text) if text.endswith("\n") else 0
+
+    def end(self) -> None:
+        """End what a failed test left."""
+        if self.pid and is_alive(self.pid):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+@pytest.fixture(params=["here", "over SSH"])
+def escaping(
+    request: pytest.FixtureRequest, project: Project, tmp_path: Path
+) -> Iterator[Escaping]:
+    server = request.getfixturevalue("sshd") if request.param == "over SSH" else None
+    made = Escaping(project, tmp_path, server)
+    yield made
+    made.end()
+
+
+def test_a_process_beyond_signals_goes_by_the_cancel_command(
+    escaping: Escaping, project: Project
+) -> None:
+    running = escaping.start()
+    assert project.run("stop", "--now").process.returncode == 0
+    assert running.wait() == 5
+    assert "it was reached" in running.out
+    assert "done (cancelled)" in running.out
+    wait_until(lambda: not is_alive(escaping.pid), "its end")
+
+
+def test_it_goes_too_when_the_job_has_timed_out(escaping: Escaping) -> None:
+    running = escaping.start("--timeout", "5s")
+    assert running.wait() == 5
+    assert "it was reached" in running.out
+    assert "done (timed out: after 5 s)" in running.out
+    wait_until(lambda: not is_alive(escaping.pid), "its end")
+
+
+@pytest.mark.parametrize("others", ["next\n", ""])
+def test_after_a_cut_the_cancel_command_is_run_before_another_job_or_the_end(
+    make_sshd: Callable[..., Sshd], project: Project, tmp_path: Path, others: str
+) -> None:
+    server, noted = make_sshd(), tmp_path / "noted"
+    project.hosts("- node-1\n")
+    project.queue(
+        f"- command: echo begun >>{noted}; sleep 1000\n"
+        f"  options: {{cancel: echo cancelled >>{noted}}}\n"
+        + (f"- echo next >>{noted}\n" if others else "")
+    )
+    running = project.start("queue", "--ssh-config", server.ssh_config)
+    wait_until(noted.exists, "the first job")
+    server.sever()
+    assert running.wait() == 4
+    assert noted.read_text() == "begun\ncancelled\n" + others
+    assert "the cancel command of job 1 has been run" in running.err

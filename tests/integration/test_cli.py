@@ -46,6 +46,31 @@ def test_it_reads_the_configuration_of_the_directory(bare: Project) -> None:
     assert "[localhost] other" in run(bare, "q").stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "in_file", "variable", "status", "said"),
+    [
+        ("timeout", "7", "90s", 0, "[localhost] ran"),
+        ("print_period", "3", "many", 1, "print_period must be a whole number, not 'many'"),
+        ("daemon", "true", "no", 0, "[localhost] ran"),
+    ],
+)
+def test_a_variable_wins_over_a_file_whatever_type_it_has_there(
+    bare: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    in_file: str,
+    variable: str,
+    status: int,
+    said: str,
+) -> None:
+    bare.write("invoke.yaml", f"pegasus: {{{name}: {in_file}}}\n")
+    monkeypatch.setenv(f"INVOKE_PEGASUS_{name.upper()}", variable)
+    done = run(bare, "q")
+    assert done.returncode == status
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_it_locks(bare: Project) -> None:
     assert run(bare, "l", "--editor", "touch").returncode == 0
 
@@ -69,7 +94,7 @@ def test_it_tells_its_version(bare: Project) -> None:
 
 def test_the_list_names_the_tasks_with_their_short_names(bare: Project) -> None:
     listed = run(bare, "--list").stdout
-    for name in ("queue (q)", "broadcast (b)", "lock (l)", "demo"):
+    for name in ("queue (q)", "broadcast (b)", "check (c)", "lock (l)", "demo"):
         assert name in listed
 
 
@@ -90,4 +115,4 @@ def test_the_demonstration_shows_both_modes(bare: Project) -> None:
 def test_the_demonstration_is_not_among_the_tasks_to_embed() -> None:
     import pegasus.tasks
 
-    assert set(pegasus.tasks.ns.task_names) == {"queue", "broadcast", "lock", "stop"}
+    assert set(pegasus.tasks.ns.task_names) == {"queue", "broadcast", "check", "lock", "stop"}

@@ -14,6 +14,8 @@ import pytest
 from project import CTRL_C, InTerminal, Project, Running, wait_until
 from sshd import Sshd
 
+from pegasus.control.record import Record
+
 #: A command that ends when the file `go` is there.
 WAITS = "echo up; until [ -e {0}/go ]; do sleep 0.02; done; echo ended well"
 
@@ -349,6 +351,20 @@ def test_what_a_killed_run_left_is_cleared_away(project: Project) -> None:
     assert stop.wait() == 1
     assert stop.err == "[pegasus] no run uses queue.yaml\n"
     assert records(project) == []
+
+
+def test_a_run_that_can_not_be_told_is_an_error_though_others_were(project: Project) -> None:
+    project.hosts("- localhost\n")
+    waiting(project)
+    run = project.start("queue")
+    run.wait_for("] up")
+    far = Record("0badcafe", "queue", 7, "far-away", "2024-01-01T00:00:00.000", "0badcafe.sock")
+    far.write(project.directory / ".pegasus" / "queue.yaml" / "runs")
+    stop = project.run("stop", "--now")
+    assert stop.wait() == 1
+    assert "cancels 1 running command" in stop.err
+    assert "is on far-away and can't be reached from here" in stop.err
+    assert run.wait() == 5
 
 
 def test_a_ctrl_c_after_stop_goes_one_step_further(project: Project) -> None:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -337,6 +337,36 @@ def test_a_run_of_another_version_is_named_and_left_alone(folder: Path) -> None:
     (trouble,) = tell_all(folder, "drain").troubles
     assert "another version" in trouble
     assert names(folder) == ["0badcafe.json"]
+
+
+def test_a_new_run_clears_away_what_a_killed_one_has_left(
+    control: Control, folder: Path, warnings: list[str]
+) -> None:
+    living = names(folder)
+    leave_socket(folder / put(folder).socket)
+    far = put(folder, id="0badbeef", socket="0badbeef.sock", host="far-away")
+    other = put(folder, id="0badf00d", socket="0badf00d.sock", version=2)
+    with Control(folder, "queue", Run(), warnings.append):
+        left = {record.id for record in read_all(folder)}
+    assert "0badcafe" not in left
+    assert names(folder) == sorted([*living, f"{far.id}.json", f"{other.id}.json"])
+    assert warnings == []
+
+
+def test_a_new_run_does_not_wait_for_one_that_lets_nobody_in(
+    folder: Path, warnings: list[str]
+) -> None:
+    record = put(folder)
+    with socket.socket(socket.AF_UNIX) as deaf, ExitStack() as waiting:
+        deaf.bind(str(folder / record.socket))
+        deaf.listen(0)
+        with suppress(BlockingIOError):
+            while True:
+                client = waiting.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(str(folder / record.socket))
+        with Control(folder, "queue", Run(), warnings.append):
+            assert record in read_all(folder)
 
 
 # Where a socket can be.

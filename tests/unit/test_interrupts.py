@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -269,3 +270,51 @@ def test_what_a_mode_raises_comes_out() -> None:
     with pytest.raises(ValueError, match="from the mode"), Interrupts() as made:
         made.supervise(Mode())
     assert signal.getsignal(INT) is before
+
+
+def test_what_signals_woke_before_they_wake_again() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.setblocking(False)
+        before = signal.set_wakeup_fd(one.fileno())
+        try:
+            with Interrupts():
+                assert signal.set_wakeup_fd(one.fileno()) != one.fileno()
+        finally:
+            assert signal.set_wakeup_fd(before) == one.fileno()
+
+
+def test_outside_of_the_main_thread_requests_are_heard() -> None:
+    mode, made = Recorder("drain"), Interrupts()
+
+    def run() -> None:
+        with made:
+            made.supervise(mode)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert mode.up.wait(60)
+    made.drain()
+    thread.join(60)
+    assert mode.told == ["run", "drain"]
+    made.cancel()  # It comes too late, and nobody minds.
+
+
+def test_waiting_takes_no_processor_time() -> None:
+    """A wait that ends now and then to look around would have other calls than one."""
+    waits: list[int] = []
+
+    class Bell(interrupts._Bell):
+        def wait(self) -> None:
+            waits.append(1)
+            super().wait()
+
+    mode = Recorder("drain")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interrupts, "_Bell", Bell)
+        made = Interrupts()
+        timer = threading.Timer(0.5, made.drain)
+        timer.start()
+        with made:
+            made.supervise(mode)
+    assert len(waits) <= 2

@@ -19,7 +19,7 @@ from pegasus.events import (
     Waiting,
 )
 from pegasus.model import Job, Node, Outcome
-from pegasus.modes.attempts import Plan
+from pegasus.plan import Plan
 from pegasus.ssh.fake import Act, FakeHosts
 
 N0, N1, N2 = node(0, gpu="a"), node(1, gpu="b"), node(2, gpu="c")

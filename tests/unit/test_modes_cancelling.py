@@ -9,18 +9,19 @@ import pytest
 from modes import Bench, node
 from project import wait_until
 
-from pegasus.errors import QueueFileError
+from pegasus.errors import NeverStartedError, QueueFileError
 from pegasus.events import (
     AttemptEnded,
     AttemptStarted,
     CancelCommandEnded,
     Event,
+    NeverStarted,
     NodeConnected,
     NodeLost,
     Output,
 )
 from pegasus.model import Ending, Job, Node, Options, Outcome, Place, Text
-from pegasus.modes.attempts import Attempts, Plan
+from pegasus.modes.attempts import Attempts, Plan, Running
 from pegasus.modes.cancelling import CancelCommand
 from pegasus.ssh.base import Connection
 from pegasus.ssh.fake import Act, FakeHosts
@@ -401,3 +402,69 @@ def test_in_broadcast_one_job_is_cancelled_on_all_nodes(tmp_path: Path) -> None:
     result = made.finish()
     assert [ending.outcome for _, ending in result.failed] == [Outcome.CANCELLED] * 2
     assert made.hosts.commands.count("train") == made.hosts.commands.count("other") == 2
+
+
+def test_a_node_that_is_back_takes_no_job_while_it_is_run(tmp_path: Path) -> None:
+    gate = threading.Event()
+    script = {"train": Act.is_lost(), "stop a": Act.blocks(gate), "next": Act.blocks(gate)}
+    made = bench(tmp_path, script, (N0, N1))
+    made.start_queue()
+    made.hosts.wait_for(lambda hosts: len(hosts.commands) == 2)  # There is nothing else to do.
+    made.wait_for(NodeConnected, times=3)
+    made.write("- next\n- other\n")
+    made.hosts.wait_for(lambda hosts: "next" in hosts.commands)
+    assert made.left == ["other"]  # One node is free.
+    gate.set()
+    made.finish()
+    assert len(made.hosts.commands) == 4
+
+
+# Requests that come when an attempt is over, and its run has not yet taken notice.
+
+
+def cancelled_late(made: Bench, monkeypatch: pytest.MonkeyPatch, mode: str) -> list[bool]:
+    """Run a mode in which somebody cancels job 1 just after its attempt is over."""
+    run, answers = Attempts.run, list[bool]()
+
+    def late(attempts: Attempts, running: Running) -> Ending | NeverStartedError:
+        result = run(attempts, running)
+        answers.append(made.mode.cancel_job(running.attempt.job.id))
+        return result
+
+    monkeypatch.setattr(Attempts, "run", late)
+    made.start_queue() if mode == "queue" else made.start_broadcast()
+    made.finish()
+    return answers
+
+
+@pytest.mark.parametrize("mode", ["queue", "broadcast"])
+def test_a_job_that_did_not_start_is_not_put_back_when_it_has_been_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    made = bench(tmp_path, {"train": Act.never_starts()})
+    assert cancelled_late(made, monkeypatch, mode) == [True]
+    assert [str(ending) for _, ending in made.result.endings] == ["cancelled: before it began"]
+    assert made.of(NeverStarted) == []
+    assert made.left is None
+    assert len(made.consumed) == 1
+
+
+@pytest.mark.parametrize("mode", ["queue", "broadcast"])
+def test_what_was_lost_has_its_command_run_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    made = bench(tmp_path, {"train": Act.is_lost()})
+    made.defaults = Options(retries=1)
+    assert cancelled_late(made, monkeypatch, mode) == [True]
+    assert made.hosts.commands == ["train", "stop a"]
+
+
+@pytest.mark.parametrize("mode", ["queue", "broadcast"])
+def test_what_is_cancelled_while_it_times_out_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    made = bench(tmp_path, {"train": Act.blocks()})
+    made.defaults = Options(retries=1, timeout=0.02)
+    assert cancelled_late(made, monkeypatch, mode) == [True]
+    assert [ending.outcome for _, ending in made.result.endings] == [Outcome.TIMED_OUT]
+    assert made.hosts.commands == ["train", "stop a"]

@@ -166,6 +166,16 @@ def test_a_run_with_jobs_left_waits_for_its_nodes(tmp_path: Path) -> None:
     assert made.hosts.commands == ["one", "two", "three"]
 
 
+def test_a_run_whose_queue_is_emptied_meanwhile_ends(tmp_path: Path) -> None:
+    made = bench(tmp_path, FakeHosts({"one": Act.is_lost()}))
+    made.clock.goes.clear()
+    made.start_queue()
+    made.wait_for(NodeDisconnected)
+    made.write("")
+    made.finish()
+    assert made.hosts.commands == ["one"]
+
+
 def test_a_run_with_nothing_left_does_not(tmp_path: Path) -> None:
     made = bench(tmp_path, FakeHosts({"one": Act.is_lost()}))
     made.write("- one\n")

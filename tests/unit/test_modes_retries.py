@@ -237,7 +237,7 @@ def test_a_job_that_fails_when_somebody_has_just_cancelled_it_is_not_either() ->
     attempts = Attempts(hosts.connect, print, Options(retries=1))
     running = attempts.prepare(Job("x"), attempts.plan(Job("x"), N0), hosts.connect(N0))
     assert running.may_repeat(Ending.exited(1))
-    running.cancellation.cancel()
+    running.cancel()
     assert not running.may_repeat(Ending.exited(1))
 
 

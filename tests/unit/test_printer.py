@@ -181,6 +181,7 @@ def test_our_own_messages_go_to_stderr() -> None:
         events.Draining(2),
         events.Draining(0),
         events.Cancelling(1),
+        events.Cancelling(0),
         events.Aborted(),
     )
     assert terminal.out == []
@@ -193,6 +194,8 @@ def test_our_own_messages_go_to_stderr() -> None:
     assert "queue.yaml:2:3: is wrong" in text
     assert "locked by pid 7 (inv lock)" in text
     assert "waiting for 2 running commands" in text
+    assert "cancelling 1 running command\n" in text
+    assert "ending; no command runs" in text
     assert all(line.startswith("[") for line in terminal.err)
 
 
@@ -232,3 +235,19 @@ def test_text_that_the_terminal_can_not_show_is_shown_in_escapes() -> None:
     out = io.TextIOWrapper(raw, encoding="ascii")
     Screen(out, io.StringIO()).out(["é"])
     assert raw.getvalue() == b"\\xe9\n"
+
+
+def test_what_a_server_says_can_not_command_the_terminal() -> None:
+    evil = "\x1b[2Jgone\x9b1A\r"
+    terminal = Terminal()
+    terminal.show(
+        events.NodeLost(PLAIN, evil),
+        events.AttemptEnded(attempt(PLAIN), Ending(Outcome.LOST, detail=evil)),
+        events.NeverStarted(attempt(PLAIN), NeverStartedError(PLAIN, "session", evil)),
+    )
+    shown = r"\x1b[2Jgone\x9b1A\r"
+    assert terminal.err == [f"[pegasus] lost: [node-2] {shown}"]
+    assert terminal.out == [
+        f"[node-2] === done (lost: {shown}) ===",
+        f"[node-2] === not started ({shown}) ===",
+    ]
