@@ -94,8 +94,43 @@ def test_listing_help_and_completion_import_nothing_heavy(
 
 
 def test_every_option_is_explained(project: Project) -> None:
-    for task in ("queue", "broadcast", "lock"):
+    for task in ("queue", "broadcast", "check", "lock"):
         lines = sample(project, "whole").run(task, "--help").out.split("Options:")[1].splitlines()
         options = [line for line in lines if line.strip().startswith("-")]
         assert len(options) >= 3
         assert all(len(line.split("  ")[-1].strip()) > 5 for line in options), options
+
+
+HELPERS = """\
+from invoke import Collection
+import pegasus.tasks
+from pegasus import helper
+
+@helper
+def shout(text):
+    return text.upper()
+
+ns = Collection()
+ns.add_collection(pegasus.tasks, name="cluster")
+ns.configure({"pegasus": {"helpers": {"slug": lambda text: text.replace("/", "--")}}})
+"""
+
+
+def test_helpers_of_ones_own_are_there_in_all_tasks(project: Project) -> None:
+    project.write("tasks.py", HELPERS)
+    project.hosts("- hostname: '{{ slug name }}'\n  name: localhost\n")
+    project.queue("- {command: 'echo {{ shout m }} {{ slug m }}', m: a/b}\n")
+    assert "[localhost (name=localhost)] echo A/B a--b" in project.run("cluster.check").out
+    run = project.run("cluster.queue")
+    assert run.wait() == 0, run.err
+    assert "] A/B a--b\n" in run.out
+
+
+def test_a_helper_that_cant_be_is_an_error_with_its_place(project: Project) -> None:
+    project.write("tasks.py", HELPERS.replace("@helper", '@helper("trim")'))
+    project.hosts("- localhost\n")
+    project.queue("- 'true'\n")
+    run = project.run("cluster.queue")
+    assert run.wait() == 1
+    assert "tasks.py:5: pegasus has a helper `trim` itself" in run.err
+    assert "Traceback" not in run.err

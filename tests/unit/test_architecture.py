@@ -23,6 +23,8 @@ STOREYS = [
     ["settings", "handlebars", "helpers", "template"],
     ["files"],
     ["lint"],
+    ["plan"],
+    ["checking"],
     ["ssh"],
     ["result"],
     ["modes", "interrupts", "control"],
@@ -34,7 +36,7 @@ STOREYS = [
 
 #: The same within the largest room.
 SSH_STOREYS = [
-    ["base"],
+    ["base", "plain"],
     ["openssh"],
     ["hostkeys", "wire"],
     ["login"],
@@ -49,11 +51,14 @@ LIBRARIES = {
     "paramiko": {"ssh"},
     "cryptography": {"ssh"},
     "invoke": {"ssh", "tasks", "demo", "cli"},
-    "yaml": {"files"},
+    "yaml": {"files", "helpers"},
     "fasteners": {"files", "ssh"},
     "pybars": {"handlebars"},
     "pymeta": {"handlebars"},
     "inflection": {"helpers"},
+    "jmespath": {"helpers"},
+    "tomli": {"helpers"},
+    "tomllib": {"helpers"},  # Python's own from 3.11 on
     "pytimeparse": {"durations"},
 }
 
@@ -165,7 +170,7 @@ def test_only_the_terminal_prints(path: Path) -> None:
         ("pegasus", {"invoke", "yaml", "paramiko", "fabric", "pybars", "fasteners"}),
         ("pegasus.tasks", {"paramiko", "fabric", "pybars", "pymeta", "fasteners"}),
         ("pegasus.cli", {"paramiko", "fabric", "pybars", "pymeta", "fasteners"}),
-        ("pegasus.template", {"pybars", "pymeta", "inflection"}),
+        ("pegasus.template", {"pybars", "pymeta", "inflection", "yaml", "jmespath", "tomllib"}),
         ("pegasus.ssh.fake", {"paramiko", "fabric", "invoke"}),
     ],
 )

@@ -6,15 +6,17 @@ What they print in pegasus 1.4 is in test_handlebars_vectors.py.
 from __future__ import annotations
 
 import inspect
+import os
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pegasus.errors import TemplateError
-from pegasus.helpers import HELPERS
+from pegasus.helpers.builtin import HELPERS
 from pegasus.template import render
 
 #: The first example imports pybars, which takes longer than hypothesis allows.
@@ -87,6 +89,7 @@ def test_replace_is_literal_and_takes_line_breaks() -> None:
 
 
 def test_trim_takes_white_space_of_any_script() -> None:
+    assert printed("trim v", v="\x1c\u200ba\x1f") == "\x1c\u200ba\x1f"
     text = "\u3000\t\n a b \u00a0\r\n"
     assert printed("trim v", v=text) == "a b"
     assert printed("trim_start v", v=text) == "a b \u00a0\r\n"
@@ -203,14 +206,119 @@ def test_log_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
+def test_assign_sets_a_parameter_for_the_rest_of_this_template() -> None:
+    params = {"l": ["a", "b"], "o": {"k": "v"}}
+    assert render("{{assign 'x' (trim ' 1 ')}}[{{x}}]", params) == "[1]"
+    assert render("{{#each l}}{{assign 'l' this}}{{this}}{{/each}}{{l}}", params) == "abb"
+    assert render("{{#with o}}{{assign 'k' 2}}{{k}}{{../k}}{{@root.k}}{{/with}}{{k}}", params) == (
+        "v222"
+    )
+    assert render("{{assign 'p' o}}{{p.k}}{{#if (assign 'q' 1)}}{{else}}{{q}}{{/if}}", params) == (
+        "v1"
+    )
+    assert params == {"l": ["a", "b"], "o": {"k": "v"}}
+    assert "there is no parameter `x`" in refused("x")
+    assert "there is no parameter `y`" in refused("assign 'x' y")
+    assert "usage: {{assign name value}}" in refused("assign 'x'")
+    assert "there is no parameter `x`" in refused("x}}{{assign 'x' 1")
+
+
+@pytest.mark.parametrize(
+    ("path", "directory", "name", "suffix"),
+    [
+        ("/hello/bar/foo.tar.gz", "/hello/bar", "foo.tar.gz", "gz"),
+        ("foo", "", "foo", ""),
+        ("./foo.txt", ".", "foo.txt", "txt"),
+        ("../x", "..", "x", ""),
+        ("/x", "/", "x", ""),
+        ("//x//y.z//", "//x", "y.z", "z"),
+        ("a/./b/.", "a", "b", ""),
+        (".bashrc", "", ".bashrc", ""),
+        ("a.", "", "a.", ""),
+        ("..a", "", "..a", "a"),
+        ("a/..", "a", "", ""),
+        ("..", "", "", ""),
+        (".", "", "", ""),
+        ("/", "", "", ""),
+        ("//", "", "", ""),
+        ("", "", "", ""),
+        ("é b/日.本 x", "é b", "日.本 x", "本 x"),
+    ],
+)
+def test_paths_are_taken_apart_as_text(path: str, directory: str, name: str, suffix: str) -> None:
+    assert [printed(f"{each} p", p=path) for each in ("parent", "file_name", "extension")] == [
+        directory,
+        name,
+        suffix,
+    ]
+
+
+def test_env_var_reads_the_variables_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERE", "a b")
+    monkeypatch.delenv("NOT_HERE", raising=False)
+    monkeypatch.setenv("NO_TEXT", os.fsdecode(b"\xff"))
+    assert printed("env_var 'HERE'") == "a b"
+    assert printed("env_var 'NOT_HERE'") == printed("env_var ''") == printed("env_var 'a=b'") == ""
+    assert "the environment variable NO_TEXT is not UTF-8" in refused("env_var 'NO_TEXT'")
+
+
+def test_read_to_str_reads_a_file_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes("\ufeffé\r\n".encode())
+    (tmp_path / "bad").write_bytes(b"\xff")
+    os.mkfifo(tmp_path / "pipe")
+    assert printed("read_to_str 'a'") == "\ufeffé\r\n"
+    assert printed("read_to_str 'no'") == printed("read_to_str ''") == printed("read_to_str 'a/b'")
+    assert printed("read_to_str 'no'") == ""
+    assert "bad is not UTF-8" in refused("read_to_str 'bad'")
+    for path in (".", "pipe"):
+        assert f"{path} is not a file" in refused(f"read_to_str '{path}'")
+
+
+def test_canonicalize_follows_links_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert printed("canonicalize './link/../link/'") == str((tmp_path / "real").resolve())
+    assert printed("canonicalize 'no'") == printed("canonicalize ''") == ""
+
+
+def test_json_helpers_say_what_is_wrong() -> None:
+    assert "the formats are json, json_pretty, yaml, toml, toml_pretty" in refused(
+        "json_to_str 1 format='xml'"
+    )
+    assert "an argument is an object, where a text or a number is wanted; json_to_str" in refused(
+        "str_to_json o", o={}
+    )
+    assert "`nofn(@)`: Unknown function: nofn()" in refused("json_query 'nofn(@)' o", o={})
+    assert "`a.[`: Invalid jmespath expression" in refused("json_query 'a.[' o", o={})
+    assert "there is no parameter `nope`" in refused("json_query 'a' nope")
+    assert "there is no parameter `nope`" in refused("json_to_str 1 format=nope")
+    assert "usage: {{json_str_query expression text [format=…]}}" in refused("json_str_query 'a'")
+    assert "this block has no {{else}}" in refused("#to_json}}1{{else}}2{{/to_json")
+
+
+def test_json_query_gives_values_to_blocks_and_helpers() -> None:
+    config = {"b": {"n": ["x", "é"]}, "a": 1}
+    template = '{{#each (json_query "b.n" c)}}{{this}};{{/each}}{{len (json_query "keys(@)" c)}}'
+    assert render(template, {"c": config}) == "x;é;2"
+    assert printed('json_query "to_string(b)" c', c=config) == '{"n":["x","é"]}'
+    assert printed("json_query \"join('-', keys(@))\" c", c=config) == "a-b"
+    assert printed('json_query "nope" c', c=config) == ""
+
+
 @pytest.mark.parametrize(
     "helper", ["trim", "to_snake_case", "to_plural", "quote '\"'", "shell_quote"]
 )
 def test_helpers_of_text_take_numbers_and_refuse_the_rest(helper: str) -> None:
     assert "5" in printed(f"{helper} 5")
-    assert "an argument is a list, where a text or a number is wanted" in refused(
-        f"{helper} l", l=[]
-    )
+    assert (
+        "an argument is a list, where a text or a number is wanted; json_to_str makes text of it"
+    ) in refused(f"{helper} l", l=[])
     assert "an argument is an object" in refused(f"{helper} o", o={})
     assert "an argument is null, and text is wanted" in refused(f"{helper} n", n=None)
     assert "an argument is true, and text is wanted" in refused(f"{helper} true")
@@ -218,7 +326,7 @@ def test_helpers_of_text_take_numbers_and_refuse_the_rest(helper: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(HELPERS))
 def test_a_helper_without_its_arguments_tells_its_usage(name: str) -> None:
-    if name in ("log", "first_non_empty"):
+    if name == "first_non_empty":
         assert printed(name) == ""
     else:
         assert f"usage: {{{{{name} " in refused(name)

@@ -27,6 +27,7 @@ import pybars
 import pytest
 from invoke.context import Context
 from paramiko.agent import AgentSSH
+from paramiko.transport import ChannelMap
 from pybars import _compiler
 
 import pegasus
@@ -50,6 +51,7 @@ def _builder() -> _compiler.CodeBuilder:
 RELIED_ON: list[tuple[Any, str, Any]] = [
     (paramiko.Transport, "_active_check_timeout", float),
     (paramiko.Transport, "_channel_handler_table", dict),
+    (paramiko.Transport(socket.socketpair()[0]), "_channels", ChannelMap),
     (paramiko.Transport, "_cipher_info", dict),
     (paramiko.Transport, "_kex_info", dict),
     (paramiko.Transport, "_key_info", dict),
@@ -149,16 +151,20 @@ def relied_on(path: Path) -> set[str]:
     tree = ast.parse(path.read_text())
     names = {node.attr for node in attributes(tree) if not is_own_object(node)} - defined(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "super()":
-            names.update({node.attr} if is_private(node.attr) else ())
-        elif isinstance(node, ast.ImportFrom):
+        if isinstance(node, ast.ImportFrom):
             names.update(part for part in (node.module or "").split(".") if is_private(part))
     module = importlib.import_module(module_name(path))
     for node in tree.body:
         owner = getattr(module, node.name, None) if isinstance(node, ast.ClassDef) else None
         if isinstance(node, ast.ClassDef) and owner is not None and library_bases(owner):
-            names |= relied_on_by_class(node, owner)
+            names |= relied_on_by_class(node, owner) | inherited(node)
     return names
+
+
+def inherited(node: ast.ClassDef) -> set[str]:
+    """Return the private names that a class calls of the classes it is made of."""
+    found = (each for each in attributes(node) if ast.unparse(each.value) == "super()")
+    return {each.attr for each in found if is_private(each.attr)}
 
 
 @pytest.mark.parametrize(
