@@ -41,5 +41,8 @@ def plan(job: Job, node: Node, defaults: Options) -> Plan:
         command = render(job.template, job.variables(node))
     except TemplateError as error:
         raise place(error, job.source) from error
+    if "\0" in command:
+        problem = "the command has a NUL character in it, which no shell takes"
+        raise place(TemplateError(problem), job.source)
     cancel = cancel_command(job, node) or None
     return Plan(command, cancel, options.timeout or None, options.retries or 0)

@@ -15,6 +15,9 @@ settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
+# What developers set for themselves hides what buffered streams do at their end.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:

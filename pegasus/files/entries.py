@@ -7,6 +7,7 @@ entry belongs to that one.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from pegasus.model import Options, Params, Place, Text
 
 #: What a parameter is called, unless it is a command that YAML takes for a mapping.
 _NAME = re.compile(r"[\w.-]+")
+
+#: How similar a name is to the key that it may be a slip of.
+_SIMILAR = 0.8
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,13 @@ def _joined(entry: Entry, item: Item, fields: Fields, kind: Kind) -> Entry:
     """Return the entry with the parameters that stand below it."""
     if not looks_like_params(fields):
         raise kind.error(_no_key(fields[0], kind), item.place)
+    for field in fields:
+        if difflib.get_close_matches(field.name.value, [kind.key], cutoff=_SIMILAR):
+            problem = (
+                f"`{field.name}` would be a parameter of the entry above; did you mean "
+                f"`{kind.key}`? If not, write it into that entry"
+            )
+            raise kind.error(problem, field.name.place)
     known = {*entry.params, *([OPTIONS] if entry.options.written else [])}
     for field in fields:
         if field.name.value in known:

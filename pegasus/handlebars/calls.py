@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from pegasus.handlebars.diagnosis import LITERAL_BRACES
 from pegasus.handlebars.runtime import Scope, Undefined, nearest, resolve
 from pegasus.handlebars.syntax import Path, Problem, Span, brief, told
 
@@ -55,7 +56,9 @@ def call(
 
 def unknown_helper(name: str, helpers: Iterable[str], span: Span) -> Problem:
     """Return the error for calling a helper that isn't there."""
-    hint = nearest(name, helpers) or "a parameter takes no arguments, and text needs quotes"
+    hint = nearest(name, helpers) or (  # none near: perhaps another program's template
+        f"a parameter takes no arguments, and text needs quotes; {LITERAL_BRACES}"
+    )
     return Problem(f"there is no helper `{brief(name)}`", name=name, hint=hint, span=span)
 
 

@@ -25,7 +25,12 @@ def brief(text: str, most: int = SHOWN) -> str:
 
 def told(error: BaseException) -> str:
     """Return what an error says. A ValueError's text is written for the user."""
-    what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    try:
+        what = str(error)
+    except Exception:  # an exception class of a user's that can't even say what it is
+        what = ""
+    if not (what and isinstance(error, ValueError)):
+        what = f"{type(error).__name__}: {what}" if what else type(error).__name__
     return brief(" ".join(what.split()), _TOLD)
 
 

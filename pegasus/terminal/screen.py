@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterable
@@ -50,5 +52,23 @@ def write(stream: TextIO, lines: Iterable[str]) -> Exception | None:
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except (OSError, ValueError) as error:
+        _drop(stream)
         return error
     return None
+
+
+def _drop(stream: TextIO) -> None:
+    """Forget what a stream could not write.
+
+    Python would try it once more at its end, fail, and change the exit status to 120.
+    """
+    with contextlib.suppress(OSError, ValueError):  # such as a stream that is no file
+        number = stream.fileno()
+        with open(os.devnull, "w") as nowhere:
+            kept = os.dup(number)
+            try:
+                os.dup2(nowhere.fileno(), number)
+                stream.flush()
+            finally:
+                os.dup2(kept, number)
+                os.close(kept)

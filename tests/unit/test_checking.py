@@ -348,3 +348,9 @@ def test_json_has_the_problems(check: Check, capsys: pytest.CaptureFixture[str])
     (problem,) = document["problems"]
     assert (problem["file"], problem["line"], problem["column"]) == ("queue.yaml", 1, 5)
     assert document["commands"] == []
+
+
+def test_a_command_that_no_shell_takes_is_a_problem(check: Check) -> None:
+    found = check("- command: echo {{unquote x}}\n  x: ['\"\\x00\"', good]\n")
+    assert places(found) == ["queue:1:12"]
+    assert "NUL" in problems_text(found)

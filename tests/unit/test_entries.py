@@ -141,6 +141,13 @@ def test_parameters_that_no_command_uses_belong_to_it_when_they_are_a_list() -> 
     assert entry.size == 2
 
 
+@pytest.mark.parametrize("key", ["comand", "Command", "commands", "commnad"])
+def test_a_slip_in_the_key_loses_no_command(key: str) -> None:
+    error = failure(f"- command: a\n- {key}: b\n")
+    assert str(error).startswith(f"f.yaml:2:3: `{key}` would be a parameter of the entry above")
+    assert "did you mean `command`?" in str(error)
+
+
 def test_parameters_below_a_host_do_not_belong_to_it() -> None:
     assert str(failure("- h\n- x: [1]\n", HOSTS)).startswith("f.yaml:2:3: there is no `hostname`")
 

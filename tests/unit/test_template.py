@@ -402,7 +402,8 @@ TOLD = [
         "{{zzz x}}",
         "zzz",
         "there is no helper `zzz`",
-        "a parameter takes no arguments, and text needs quotes",
+        "a parameter takes no arguments, and text needs quotes; where literal braces are meant, "
+        r"write \{{ or {{{{raw}}}} … {{{{/raw}}}}",
     ),
     (
         "{{replace x}}",
@@ -638,3 +639,28 @@ def test_a_full_stack_is_a_template_error_too() -> None:
 
     with pytest.raises(TemplateError, match="nests too deeply"):
         fill_the_stack()
+
+
+class _SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (_SpeechlessError(), "_SpeechlessError"),
+        (ValueError(), "ValueError"),
+        (AssertionError(), "AssertionError"),
+        (KeyError("a"), "KeyError: 'a'"),
+        (ValueError("no such run"), "no such run"),
+    ],
+)
+def test_the_error_of_a_helper_is_told_whatever_it_says(error: Exception, told: str) -> None:
+    def slug(text: object) -> str:
+        raise error
+
+    with pytest.raises(TemplateError) as failure:
+        render("echo {{slug x}}", {"x": "v"}, {"slug": slug})
+    assert failure.value.problem == f"the helper `slug` failed: {told}"
+    assert failure.value.column == 6
