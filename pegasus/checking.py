@@ -111,8 +111,14 @@ def check_files(hosts_file: Path, queue: QueueFile) -> Checked:
 
 
 def check_queue(nodes: Sequence[Node], queue: QueueFile) -> Checked:
-    """Check the queue file for these nodes; without any, templates are only parsed."""
-    return _check(nodes, queue, _Findings())
+    """Check the queue file for these nodes; without any, templates are only parsed.
+
+    A file with which all is well is not checked again when jobs are taken from it.
+    """
+    checked = _check(nodes, queue, _Findings())
+    if checked.ok:
+        queue.trust(checked.entries)
+    return checked
 
 
 class _Findings:

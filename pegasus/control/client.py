@@ -92,7 +92,8 @@ def tell(folder: Path, run: Record, do: str, job: int | None = None) -> Answer |
         try:
             if not reach(connection, folder, run, PATIENCE):
                 return None
-            line = _exchange(connection, protocol.encode(request))
+            connection.sendall(protocol.encode(request))
+            line = protocol.read_line(connection, LIMIT, PATIENCE)
         except (TimeoutError, BlockingIOError):
             raise StopError(
                 f"{run} does not answer; perhaps it is stopped (Ctrl-Z), and will when it goes on"
@@ -100,14 +101,6 @@ def tell(folder: Path, run: Record, do: str, job: int | None = None) -> Answer |
         except ConnectionError:
             return None
     return _answer(run, line) if line else None
-
-
-def _exchange(connection: socket.socket, request: bytes) -> bytes:
-    connection.sendall(request)
-    try:
-        return protocol.read_line(connection, LIMIT, PATIENCE)
-    except ValueError:
-        return b"too long"
 
 
 def _answer(run: Record, line: bytes) -> Answer:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 VERSION = 1
+#: Stands for a line that is longer than it may be; no message reads like this.
+TOO_LONG = b"too long"
 #: The error that a client needs to tell from others.
 NO_SUCH_JOB = "no such job"
 
@@ -34,7 +36,7 @@ def decode(line: bytes) -> dict[str, Any]:
 
 
 def read_line(connection: socket.socket, limit: int, patience: float) -> bytes:
-    """Return what comes up to a line's end, or to the end of all.
+    """Return what comes up to a line's end, or to the end of all; `TOO_LONG` for more.
 
     Args:
         limit: the most bytes to take.
@@ -42,7 +44,6 @@ def read_line(connection: socket.socket, limit: int, patience: float) -> bytes:
 
     Raises:
         OSError: the connection broke, or time was up (TimeoutError).
-        ValueError: it is longer.
     """
     deadline = time.monotonic() + patience
     data = bytearray()
@@ -54,7 +55,7 @@ def read_line(connection: socket.socket, limit: int, patience: float) -> bytes:
         chunk = connection.recv(65536)
         data += chunk
         if len(data) > limit:
-            raise ValueError(f"longer than {limit} bytes")
+            return TOO_LONG
         if not chunk:
             break
     return bytes(data)

@@ -124,7 +124,7 @@ class Control:
         try:
             # A client that breaks off is no concern of ours.
             with client, contextlib.suppress(OSError):
-                request = _read(client)
+                request = protocol.read_line(client, LIMIT, PATIENCE)
                 if request:
                     self._reply(client, request)
         finally:
@@ -178,14 +178,6 @@ class Control:
                 raise ValueError(protocol.NO_SUCH_JOB)
         else:
             raise ValueError("do must be drain, cancel or cancel job")
-
-
-def _read(client: socket.socket) -> bytes:
-    """Return a request, or what stands for one that is too long."""
-    try:
-        return protocol.read_line(client, LIMIT, PATIENCE)
-    except ValueError:
-        return b"too long"
 
 
 def _describe(attempt: Attempt) -> dict[str, object]:

@@ -13,7 +13,7 @@ from pegasus.errors import HostsFileError, PlacedError, StorageError, TemplateEr
 from pegasus.files import storage
 from pegasus.files.entries import HOSTS, Entry, too_many
 from pegasus.files.source import Source
-from pegasus.files.tolerant import Refuse, at_once, read_all
+from pegasus.files.tolerant import Refuse, TolerantReader, at_once
 from pegasus.model import Host, Node, Options, Params, Text
 
 #: Fills a template; raises TemplateError. `pegasus.template.render` is one.
@@ -50,7 +50,7 @@ def load(path: Path, render: Render | None = None, refuse: Refuse = at_once) -> 
         mistakes.append(error)
         refuse(error)
 
-    entries = [*read_all(source, HOSTS, note)]
+    entries = [*TolerantReader(source, HOSTS, note).entries()]
     if not entries and not mistakes:
         raise HostsFileError(f"{path}: there is no host in it; write a list of host names")
     total = sum(entry.size for entry in entries)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pegasus.errors import QueueFileError
@@ -33,6 +33,14 @@ class Known:
     source: Source
     begins: array[int] = field(repr=False)
     is_plain: bool
+
+    @classmethod
+    def of(cls, data: bytes, reader: Reader, entries: Sequence[Entry]) -> Known:
+        """Return what is known once `reader` has read `data` to its end, as these entries."""
+        text, layout = reader.source.text, reader.layout
+        begins = array("q", (len(text) - begin(text, layout, entry) for entry in entries))
+        begins.reverse()
+        return cls(data, reader.source, begins, layout.is_plain)
 
     def changed(self, result: Result) -> Known:
         """Return what is known once the text is `result`, whose tail is the end of this one."""

@@ -27,7 +27,7 @@ from pegasus.files.queuetext import Result
 from pegasus.files.reader import Reader
 from pegasus.files.source import Source
 from pegasus.files.storage import Signature
-from pegasus.files.tolerant import Refuse, read_all
+from pegasus.files.tolerant import Refuse, TolerantReader
 from pegasus.model import Job
 
 __all__ = ["QueueFile", "Signature", "jobs_of"]
@@ -92,6 +92,7 @@ class QueueFile:
         self._ids = JobIds(self.lock, consumed)
         self._lint = lint or (lambda _: None)
         self._known: Known | None = None
+        self._looked_at: tuple[bytes, Reader] | None = None
         self._signature: Signature | None = None
 
     def signature(self) -> Signature | None:
@@ -114,7 +115,19 @@ class QueueFile:
             QueueFileError: the file is missing; or, while reading, it is no YAML or no list.
             StorageError: it can't be read.
         """
-        return read_all(Source(self._content(), str(self.path), QueueFileError), QUEUE, refuse)
+        data = self._content()
+        reader = TolerantReader(Source(data, str(self.path), QueueFileError), QUEUE, refuse)
+        self._looked_at = data, reader
+        return reader.entries()
+
+    def trust(self, entries: Sequence[Entry]) -> None:
+        """Take what `entries` last read for right, so that it is not checked once more.
+
+        Args:
+            entries: all that it returned; nothing was refused, and whoever asks has linted them.
+        """
+        if self._looked_at is not None:
+            self._known, self._looked_at = Known.of(*self._looked_at, entries), None
 
     def peek(self, count: int) -> list[Job]:
         """Return the first `count` jobs, or as many as there are, without taking them.

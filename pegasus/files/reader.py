@@ -38,6 +38,7 @@ class Reader:
     """Reads the items of a YAML text, as far as it is asked to.
 
     Attributes:
+        source: what is read.
         layout: how the list is written.
         aliases: those met so far.
     """
@@ -45,7 +46,7 @@ class Reader:
     def __init__(self, source: Source) -> None:
         self.layout = Layout()
         self.aliases: list[Alias] = []
-        self._source = source
+        self.source = source
         self._text = source.text
         self._loader: Any = None
         self._anchors: dict[str, tuple[int, Value]] = {}
@@ -98,7 +99,7 @@ class Reader:
         begin = self._begin(event)
         content = self._content(event)
         span = Span(start, self._end)
-        return Item(span, self._source.place(begin), content, tuple(self._leaves), self._has_anchor)
+        return Item(span, self.source.place(begin), content, tuple(self._leaves), self._has_anchor)
 
     def _content(self, event: Any) -> Text | Fields:
         if isinstance(event, yaml.SequenceStartEvent):
@@ -193,7 +194,7 @@ class Reader:
         if event.style == '"' and _NOT_TEXT.search(event.value):
             raise self._failure("NUL and lone surrogates can't be part of a text", event)
         self._leaf(start, start + len(raw))
-        text = Text(event.value, self._source.place(start), raw)
+        text = Text(event.value, self.source.place(start), raw)
         self._define(event, text)
         return text
 
@@ -246,14 +247,14 @@ class Reader:
         at = _start(event)
         if "{{" in self._text[max(at - 1, 0) : at + 2]:
             problem = "a text that begins with `{{` needs quotes"
-        return self._source.failure(problem, at)
+        return self.source.failure(problem, at)
 
     def _next(self) -> Any:
         try:
-            self._loader = self._loader or LOADER(self._source.stream())
+            self._loader = self._loader or LOADER(self.source.stream())
             return self._loader.get_event()
         except yaml.reader.ReaderError as error:
-            raise self._source.not_printable() or self._source.failure(str(error), 0) from None
+            raise self.source.not_printable() or self.source.failure(str(error), 0) from None
         except yaml.MarkedYAMLError as error:
             raise self._not_yaml(error) from None
         except (
@@ -261,7 +262,7 @@ class Reader:
             OverflowError,
         ):  # From the pure parser, of an escape such as \UFFFFFFFF.
             problem = "this is not YAML: an escape that stands for no character"
-            raise self._source.failure(problem, self._end) from None
+            raise self.source.failure(problem, self._end) from None
 
     def _not_yaml(self, error: yaml.MarkedYAMLError) -> PlacedError:
         mark = error.problem_mark or error.context_mark
@@ -270,12 +271,12 @@ class Reader:
         at = mark.index if mark else 0
         line = self._text[self._text.rfind("\n", 0, at) + 1 : at + 1]
         if "\t" in line and not line.strip(" \t-"):
-            return self._source.failure("a tab; YAML is indented with spaces only", at)
+            return self.source.failure("a tab; YAML is indented with spaces only", at)
         if "<document start>" in (error.problem or ""):
-            return self._source.failure("the list has ended above; a file holds one list", at)
+            return self.source.failure("the list has ended above; a file holds one list", at)
         problem = ", ".join(part for part in (error.context, error.problem) if part)
         hint = "a text with `: ` or ` #` in it, or a special character in front, needs quotes"
-        return self._source.failure(f"this is not YAML: {problem} ({hint})", at)
+        return self.source.failure(f"this is not YAML: {problem} ({hint})", at)
 
 
 def _start(event: Any) -> int:

@@ -26,22 +26,6 @@ def at_once(error: PlacedError) -> None:
     raise error
 
 
-def read_all(source: Source, kind: Kind, refuse: Refuse) -> Iterator[Entry]:
-    """Yield the entries that are right, and tell `refuse` what is wrong with the others.
-
-    Raises:
-        PlacedError: of the kind's own class: this is no YAML, or no list.
-    """
-    for items, is_whole in _grouped(_TolerantReader(source, kind, refuse), kind):
-        entries: Sequence[Entry] = ()
-        try:
-            entries = [*join(items, kind)]
-        except PlacedError as error:
-            refuse(error)
-        if is_whole:
-            yield from entries
-
-
 class _Lost(NamedTuple):
     """An item that can't be read.
 
@@ -81,8 +65,12 @@ def _belongs_above(item: Item, kind: Kind) -> bool:
     return bool(fields) and looks_like_params(fields)
 
 
-class _TolerantReader(Reader):
-    """Reads items one by one, each to its end before it is looked at."""
+class TolerantReader(Reader):
+    """Reads items one by one, each to its end before it is looked at.
+
+    Args:
+        refuse: is told what is wrong.
+    """
 
     def __init__(self, source: Source, kind: Kind, refuse: Refuse) -> None:
         super().__init__(source)
@@ -90,6 +78,21 @@ class _TolerantReader(Reader):
         self._refuse = refuse
         self._ahead: deque[Any] = deque()
         self._lost: set[str] = set()
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries that are right.
+
+        Raises:
+            PlacedError: of the kind's own class: this is no YAML, or no list.
+        """
+        for items, is_whole in _grouped(self, self._kind):
+            entries: Sequence[Entry] = ()
+            try:
+                entries = [*join(items, self._kind)]
+            except PlacedError as error:
+                self._refuse(error)
+            if is_whole:
+                yield from entries
 
     def _item(self, event: Any) -> Any:
         events = self._whole(event)

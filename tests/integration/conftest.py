@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from agents import SshAgent
 from sshd import Sshd
 
 
@@ -36,3 +37,13 @@ def make_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
     finally:
         for server in servers:
             server.stop()
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[SshAgent]:
+    """An ssh-agent of the test's own, without keys."""
+    running = SshAgent(tmp_path)
+    try:
+        yield running
+    finally:
+        running.end()

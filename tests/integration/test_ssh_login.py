@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,15 +46,6 @@ def authority(tmp_path: Path) -> Authority:
 def trusting(make_sshd: MakeSshd, authority: Authority) -> Sshd:
     """A server that lets in whom the authority has signed, and no key by itself."""
     return make_sshd(f"TrustedUserCAKeys {authority.path}.pub\nAuthorizedKeysFile none")
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[SshAgent]:
-    running = SshAgent(tmp_path)
-    try:
-        yield running
-    finally:
-        running.end()
 
 
 def key_in(directory: Path, name: str = "key", kind: str = "ed25519") -> Path:

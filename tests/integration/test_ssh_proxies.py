@@ -17,6 +17,7 @@ from sshd import Sshd
 
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.model import Outcome
+from pegasus.ssh.base import Connection
 
 MakeSshd = Callable[..., Sshd]
 
@@ -45,6 +46,21 @@ def proxied(request: pytest.FixtureRequest, sshd: Sshd, tmp_path: Path) -> str:
         "command": f"ProxyCommand ssh -F {sshd.ssh_config} -W '[%h]:%p' node-2",
     }
     return configure(sshd, tmp_path, "Host node-1", lines[request.param])
+
+
+def connecting(connection: Connection) -> tuple[list[UnreachableError], threading.Thread]:
+    """Open a connection in a thread; return what will be wrong, and the thread."""
+    errors: list[UnreachableError] = []
+
+    def connect() -> None:
+        try:
+            connection.open()
+        except UnreachableError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    return errors, thread
 
 
 def test_a_proxy_that_dies_while_a_command_runs(proxied: str, tmp_path: Path) -> None:
@@ -91,16 +107,7 @@ def test_a_proxy_that_dies_while_connecting(sshd: Sshd, tmp_path: Path) -> None:
                        f"mv {tmp_path}/pid.new {tmp_path}/pid\nexec sleep 60\n")  # fmt: skip
     program.chmod(0o700)
     connection = connection_to(configure(sshd, tmp_path, "Host node-1", f"ProxyCommand {program}"))
-    errors = []
-
-    def connect() -> None:
-        try:
-            connection.open()
-        except UnreachableError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=connect)
-    thread.start()
+    errors, thread = connecting(connection)
     wait_until((tmp_path / "pid").exists, "the proxy")
     spent = time.process_time()
     kill(int((tmp_path / "pid").read_text()))
@@ -187,16 +194,7 @@ def test_connecting_is_tried_as_often_as_the_configuration_says(sshd: Sshd, tmp_
     port = free_port()
     config = configure(sshd, tmp_path, "ConnectionAttempts 30", "Host node-1", f"Port {port}")
     connection = connection_to(config)
-    errors = []
-
-    def connect() -> None:
-        try:
-            connection.open()
-        except UnreachableError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=connect)
-    thread.start()
+    errors, thread = connecting(connection)
     time.sleep(0.5)  # the first try has failed
     assert errors == []
     with socket.create_server(("127.0.0.1", port)) as server:

@@ -36,15 +36,6 @@ print(answer[8:].hex() or 'hung up')
 ASK = shlex.join([sys.executable, "-c", _ASK])
 
 
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[SshAgent]:
-    running = SshAgent(tmp_path)
-    try:
-        yield running
-    finally:
-        running.end()
-
-
 @pytest.fixture(scope="module")
 def taking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """A server that takes some of the environment."""

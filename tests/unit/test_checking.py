@@ -13,10 +13,11 @@ from queuefiles import MANY
 
 from pegasus.checking import Checked, check_files, check_queue
 from pegasus.errors import PegasusError, ProblemsError, QueueFileError, StorageError
-from pegasus.files.entries import QUEUE, read
+from pegasus.files.entries import QUEUE, Entry, read
+from pegasus.files.known import validate
 from pegasus.files.queuefile import QueueFile
 from pegasus.files.source import Source
-from pegasus.files.tolerant import read_all
+from pegasus.files.tolerant import TolerantReader
 from pegasus.lint import MOST, Linter
 from pegasus.model import Host, Node, Options
 from pegasus.terminal.checked import problems_text, show
@@ -273,7 +274,9 @@ def test_a_check_finds_what_a_run_finds_and_more(
 def test_reading_on_yields_what_is_right() -> None:
     refused: list[PegasusError] = []
     source = Source(b"- a\n- []\n- x: 1\n- b\n- y: 1\n", "q", QueueFileError)
-    found = [str(entry.heads[0]) for entry in read_all(source, QUEUE, refused.append)]
+    found = [
+        str(entry.heads[0]) for entry in TolerantReader(source, QUEUE, refused.append).entries()
+    ]
     assert (found, len(refused)) == (["a", "b"], 1)
 
 
@@ -354,3 +357,39 @@ def test_a_command_that_no_shell_takes_is_a_problem(check: Check) -> None:
     found = check("- command: echo {{unquote x}}\n  x: ['\"\\x00\"', good]\n")
     assert places(found) == ["queue:1:12"]
     assert "NUL" in problems_text(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- a {{ h }}\n\n- b\n- x: [1, 2]\n",
+        "[a, {command: b, x: 1}]\n",
+        "- &x a\n- *x\n",
+        "",
+        "[]\n",
+    ],
+)
+def test_what_is_all_right_is_read_and_linted_once(tmp_path: Path, text: str) -> None:
+    seen: list[Entry] = []
+    path = tmp_path / "queue.yaml"
+    path.write_text(text)
+    queue = QueueFile(path, tmp_path / "consumed.yaml", lint=seen.append)
+    with queue.lock.hold("a test"):
+        check_queue([Node(0, Host("n", "n"), (("h", "1"),))], queue).require()
+        queue.peek(9)
+    assert seen == []
+    known, expected = queue._known, validate(text.encode(), str(path), seen.append, None)
+    assert known is not None
+    assert known.source.text == expected.source.text
+    assert (known.data, known.begins) == (expected.data, expected.begins)
+    assert known.is_plain == expected.is_plain
+
+
+def test_what_is_wrong_is_not_trusted(tmp_path: Path) -> None:
+    path = tmp_path / "queue.yaml"
+    path.write_text("- good\n- []\n")
+    queue = QueueFile(path, tmp_path / "consumed.yaml")
+    with queue.lock.hold("a test"):
+        assert not check_queue([NODE], queue).ok
+        with pytest.raises(QueueFileError, match="a list inside the list"):
+            queue.peek(1)
