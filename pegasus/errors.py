@@ -10,6 +10,8 @@
     ├── ProblemsError               several of these at once, found by a check (ValueError)
     ├── TemplateError               a command or host name template (ValueError)
     ├── StorageError                a file can't be read, written or locked (OSError)
+    ├── JournalError                the journal is of another version, or no journal (ValueError)
+    ├── NoSuchJobError              no job has this id, or it can't be retried (LookupError)
     ├── EditorError                 the editor could not be run, or its text was refused
     ├── StopError                   there is no run to stop, or it can't be told
     └── NodeError                   exit status 4 (ConnectionError)
@@ -26,7 +28,9 @@ from pegasus.model import Node, Place
 __all__ = [
     "EditorError",
     "HostsFileError",
+    "JournalError",
     "NeverStartedError",
+    "NoSuchJobError",
     "NodeError",
     "PegasusError",
     "PlacedError",
@@ -127,6 +131,14 @@ class TemplateError(PegasusError, ValueError):
 
 class StorageError(PegasusError, OSError):
     """A file can't be read, written or locked."""
+
+
+class JournalError(PegasusError, ValueError):
+    """The journal of a queue file can't be used: it is of another version, or is none."""
+
+
+class NoSuchJobError(PegasusError, LookupError):
+    """There is no job with an id, or none with which the thing wanted can be done."""
 
 
 class EditorError(PegasusError):

@@ -131,14 +131,16 @@ class Node:
 class Job:
     """A command template and one value for each of its parameters.
 
-    `id` is given when the job is taken, and is 0 before; `source` is where the template stands
-    in queue.yaml, for messages. Neither is compared.
+    `id` is given when the job is taken, and is 0 before; `attempts` is how many it had had by
+    then, if it was put back; `source` is where the template stands in queue.yaml, for messages.
+    None of them is compared.
     """
 
     template: str
     params: Params = ()
     options: Options = Options()
     id: int = field(default=0, compare=False)
+    attempts: int = field(default=0, compare=False)
     source: Text | None = field(default=None, compare=False, repr=False)
 
     def variables(self, node: Node) -> dict[str, str]:

@@ -14,12 +14,12 @@ from pegasus.control.server import Control
 from pegasus.errors import HostsFileError, PegasusError, SettingsError, StopError
 from pegasus.events import Event, LockAwaited, Sink
 from pegasus.files import hosts
-from pegasus.files.locking import FileLock
 from pegasus.files.queuefile import QueueFile
 from pegasus.helpers.registry import REGISTRY
 from pegasus.interrupts import Interrupts
 from pegasus.interrupts import Mode as Interruptible
 from pegasus.lint import Linter
+from pegasus.locking import FileLock
 from pegasus.model import Attempt, Node, Options
 from pegasus.modes.feed import Feed
 from pegasus.result import RunResult

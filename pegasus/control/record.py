@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pegasus import storage
 from pegasus.errors import StorageError
-from pegasus.files import storage
 
 VERSION = 1
 #: What the names of temporary folders for sockets begin with.

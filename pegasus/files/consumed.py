@@ -7,15 +7,17 @@ the queue's.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from errno import ENOENT
 from pathlib import Path
+from typing import Any
 
+from pegasus import storage
 from pegasus.errors import StorageError
-from pegasus.files import storage
 from pegasus.files.canonical import Writer
-from pegasus.files.locking import FileLock
+from pegasus.locking import FileLock
 from pegasus.model import Job
 
 #: What may follow a record: it must not be cut out of a longer one.
@@ -29,21 +31,49 @@ class ConsumedFile:
         self.path = path
         self._lock = FileLock.of(path)
 
-    @contextlib.contextmanager
-    def recorded(self, jobs: Sequence[Job]) -> Iterator[None]:
-        """Append jobs, for a `with` block that takes them; take that back if it fails.
+    def held(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the file is ours. It is not reentrant.
 
         Raises:
-            StorageError: they can't be written.
+            StorageError: there can be no lock beside the file.
         """
-        data = "".join(Writer().entries(jobs)).encode()
-        with self._lock.hold("consumed jobs"):
-            size = storage.append(self.path, data)
-            try:
-                yield
-            except Exception:
-                storage.truncate(self.path, size)
-                raise
+        return self._lock.hold("consumed jobs")
+
+    def state(self) -> dict[str, Any]:
+        """Return where the file is, its size and its inode, both None where there is none.
+
+        Raises:
+            StorageError: it can't be looked at.
+        """
+        found = storage.signature(self.path)
+        size, inode = (found.size, found.inode) if found else (None, None)
+        return {"path": os.path.realpath(self.path), "size": size, "inode": inode}
+
+    def add(self, jobs: Sequence[Job]) -> None:
+        """Append jobs, while the file is held.
+
+        Raises:
+            StorageError: they can't be written; none was.
+        """
+        storage.append(self.path, _records(jobs))
+
+    def take_back(self, size: int, jobs: Sequence[Job]) -> None:
+        """Remove what `add` has written of jobs since the file had `size` bytes, if anything.
+
+        What others have added behind it stays; so does everything if somebody has changed what
+        was there.
+
+        Raises:
+            StorageError: the file can't be written.
+        """
+        with self.held():
+            before = self._read()
+            written = before[size:]
+            for ours in (_records(jobs), b"\n" + _records(jobs)):
+                if written and written == ours[: len(written)]:
+                    storage.truncate(self.path, size)
+                elif written.startswith(ours):
+                    storage.replace(self.path, before[:size] + written[len(ours) :])
 
     def forget(self, jobs: Sequence[Job]) -> None:
         """Remove the latest record of each job; one that is not there is none to remove.
@@ -51,18 +81,24 @@ class ConsumedFile:
         Raises:
             StorageError: the file can't be written.
         """
-        with self._lock.hold("consumed jobs"):
-            try:
-                before = storage.read(self.path)
-            except StorageError as error:
-                if error.errno == ENOENT:
-                    return
-                raise
-            after = before
+        with self.held():
+            before = after = self._read()
             for record in Writer().entries(jobs):
                 after = _without(after, record.encode())
             if after != before:
                 storage.replace(self.path, after)
+
+    def _read(self) -> bytes:
+        try:
+            return storage.read(self.path)
+        except StorageError as error:
+            if error.errno == ENOENT:
+                return b""
+            raise
+
+
+def _records(jobs: Sequence[Job]) -> bytes:
+    return "".join(Writer().entries(jobs)).encode()
 
 
 def _without(data: bytes, record: bytes) -> bytes:

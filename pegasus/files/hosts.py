@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from errno import ENOENT
 from pathlib import Path
 
-from pegasus import grid, template
+from pegasus import grid, storage, template
 from pegasus.errors import HostsFileError, PlacedError, StorageError, TemplateError
-from pegasus.files import storage
 from pegasus.files.entries import HOSTS, Entry, too_many
 from pegasus.files.source import Source
 from pegasus.files.tolerant import Refuse, TolerantReader, at_once

@@ -16,19 +16,22 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from pegasus import storage
 from pegasus.errors import QueueFileError, SettingsError, StorageError
-from pegasus.files import queuetext, storage
+from pegasus.files import queuetext
+from pegasus.files.commit import Commits
 from pegasus.files.consumed import ConsumedFile
 from pegasus.files.entries import QUEUE, Entry, join
-from pegasus.files.ids import JobIds
 from pegasus.files.known import Known, validate
-from pegasus.files.locking import FileLock
 from pegasus.files.queuetext import Result
 from pegasus.files.reader import Reader
 from pegasus.files.source import Source
-from pegasus.files.storage import Signature
 from pegasus.files.tolerant import Refuse, TolerantReader
+from pegasus.journal.file import Journal
+from pegasus.journal.records import WHY_NEVER_STARTED
+from pegasus.locking import FileLock
 from pegasus.model import Job
+from pegasus.storage import Signature
 
 __all__ = ["QueueFile", "Signature", "jobs_of"]
 
@@ -71,6 +74,7 @@ class QueueFile:
         path: the queue file.
         consumed: where jobs that are taken are recorded.
         lint: called with every entry that is new; raises a PegasusError when it can't be run.
+        run: the id of the run that takes from the file, or "".
 
     Attributes:
         path: the queue file, as given.
@@ -81,15 +85,18 @@ class QueueFile:
     """
 
     def __init__(
-        self, path: Path, consumed: Path, lint: Callable[[Entry], None] | None = None
+        self,
+        path: Path,
+        consumed: Path,
+        lint: Callable[[Entry], None] | None = None,
+        run: str = "",
     ) -> None:
         if os.path.realpath(path) == os.path.realpath(consumed):
             raise SettingsError(f"{path} can't be queue file and consumed file at once")
         self.path = path
         self.lock = FileLock.of(path)
         self._left = self.lock.folder / "left"
-        self._consumed = ConsumedFile(consumed)
-        self._ids = JobIds(self.lock, consumed)
+        self._commits = Commits(path, ConsumedFile(consumed), Journal(self.lock.folder), run)
         self._lint = lint or (lambda _: None)
         self._known: Known | None = None
         self._looked_at: tuple[bytes, Reader] | None = None
@@ -141,7 +148,7 @@ class QueueFile:
         return _head(self._read(), count).jobs
 
     def take(self, count: int, expected: Sequence[Job] | None = None) -> list[Job]:
-        """Take the first `count` jobs, or as many as there are, in one go.
+        """Take the first `count` jobs, or as many as there are, in one commit.
 
         An entry that makes several jobs is taken apart: what is left of it stands at the head
         as an entry for each job. See `peek` for the errors.
@@ -152,7 +159,7 @@ class QueueFile:
 
         Returns:
             The jobs that were taken, each with an id that no other job of the file has or had.
-            One that this object has put back has the id of the time before.
+            One that was put back, and stands there as it was, has the id of the time before.
 
         Raises:
             StorageError: a file can't be written; no job was taken.
@@ -162,19 +169,29 @@ class QueueFile:
             head = _head(known, count)
             if not head.jobs or (expected is not None and head.jobs != [*expected]):
                 return []
-            with (
-                suppress(_ChangedError),
-                self._ids.given(head.jobs) as jobs,
-                self._consumed.recorded(jobs),
-            ):
-                self._write(_without(known, head))
+            with suppress(_ChangedError):
+                known = _without(known, head)
+                jobs, signature = self._commits.take(head.jobs, known.data, self._assert_unchanged)
+                self._written(known, signature)
                 return jobs
 
-    def put_back(self, jobs: Sequence[Job]) -> None:
+    def settle(self) -> None:
+        """Bring to an end what somebody who was killed had begun; `take` does so, too.
+
+        Raises:
+            StorageError: it can't be done now.
+            JournalError: the journal is of another version.
+        """
+        self._commits.settle()
+
+    def put_back(self, jobs: Sequence[Job], why: str = WHY_NEVER_STARTED) -> None:
         """Put jobs at the head, in canonical form, and forget that they were consumed.
 
-        A file that is missing is made anew. Once they stand in it, they are put back, even where
-        their records can't be removed: that must not be tried again with the whole.
+        A file that is missing is made anew.
+
+        Args:
+            jobs: with their ids.
+            why: for the journal.
 
         Raises:
             QueueFileError: the file is wrong; it was not touched and nothing is put back.
@@ -185,12 +202,11 @@ class QueueFile:
             reader = Reader(known.source)
             first = next(join(reader, QUEUE), None)
             result = queuetext.insert(known.source.text, reader.layout, first, jobs)
+            known = known.changed(result)
             with suppress(_ChangedError):
-                self._write(known.changed(result))
-                break
-        self._ids.put_back(jobs)
-        with suppress(StorageError):
-            self._consumed.forget(jobs)
+                signature = self._commits.put(jobs, known.data, why, self._assert_unchanged)
+                self._written(known, signature)
+                return
 
     def _read(self, missing: bytes | None = None) -> Known:
         """Return the content, checked; `missing` stands for it where there is no file."""
@@ -223,8 +239,7 @@ class QueueFile:
             time.sleep(SETTLING)
         return data
 
-    def _write(self, known: Known) -> None:
-        signature = storage.replace(self.path, known.data, before_rename=self._assert_unchanged)
+    def _written(self, known: Known, signature: Signature) -> None:
         self._signature, self._known = signature, known
         # Other runs need not wonder whether an editor is still writing.
         with suppress(OSError), open(self._left, "w", opener=_private) as file:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 
+from pegasus import storage
 from pegasus.errors import EditorError, PegasusError
-from pegasus.files import storage
 from pegasus.interrupts import Interrupts
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from project import Project, wait_until
 
-from pegasus.files.locking import FileLock
+from pegasus.locking import FileLock
 
 HOSTS = "- hostname: localhost\n  gpu: [0, 1]\n- 127.0.0.1\n"
 QUEUE = (

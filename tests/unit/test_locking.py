@@ -19,12 +19,12 @@ from pathlib import Path
 import pytest
 
 from pegasus.errors import StorageError
-from pegasus.files.locking import FileLock, Holder
+from pegasus.locking import FileLock, Holder
 
 HOLD = """
 import sys
 from pathlib import Path
-from pegasus.files.locking import FileLock
+from pegasus.locking import FileLock
 assert FileLock.of(Path(sys.argv[1])).acquire("inv lock")
 print("held", flush=True)
 sys.stdin.read()
@@ -154,7 +154,7 @@ def test_a_waiter_is_told_after_a_moment_who_holds_it(
 
 
 def test_a_waiter_is_told_once(lock: FileLock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pegasus.files.locking.PATIENCE", 0)
+    monkeypatch.setattr("pegasus.locking.PATIENCE", 0)
     told: list[Holder] = []
     tries = iter(range(5))
     with lock.hold("inv lock"):
@@ -166,7 +166,7 @@ def test_a_waiter_is_told_once(lock: FileLock, monkeypatch: pytest.MonkeyPatch) 
 def test_a_short_wait_is_silent(
     lock: FileLock, other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pegasus.files.locking.PATIENCE", 60)
+    monkeypatch.setattr("pegasus.locking.PATIENCE", 60)
     told: list[Holder] = []
     timer = threading.Timer(0.05, end, [other])
     timer.start()

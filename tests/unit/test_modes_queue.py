@@ -9,6 +9,7 @@ import pytest
 from modes import Bench, node
 from project import wait_until
 
+from pegasus import storage
 from pegasus.errors import StorageError
 from pegasus.events import (
     AttemptEnded,
@@ -24,8 +25,7 @@ from pegasus.events import (
     QueueRefused,
     Waiting,
 )
-from pegasus.files import storage
-from pegasus.files.locking import FileLock
+from pegasus.locking import FileLock
 from pegasus.model import Ending, Node, Outcome
 from pegasus.ssh.fake import Act, FakeHosts
 
@@ -350,7 +350,7 @@ def test_a_storage_error_pauses_the_run_and_does_not_end_it(
             raise StorageError("no space left on device")
         return append(path, data)
 
-    monkeypatch.setattr("pegasus.files.storage.append", fail)
+    monkeypatch.setattr("pegasus.storage.append", fail)
     bench = Bench(tmp_path, FakeHosts(), [N0])
     bench.write(numbered(2))
     bench.start_queue()

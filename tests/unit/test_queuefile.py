@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from queuefiles import consumed, items_of, jobs_of
 
+from pegasus import storage
 from pegasus.errors import QueueFileError, SettingsError, StorageError
-from pegasus.files import known, storage
+from pegasus.files import known
 from pegasus.files.entries import Entry
 from pegasus.files.queuefile import QueueFile
 from pegasus.files.tolerant import at_once

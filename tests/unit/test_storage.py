@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pegasus import storage
 from pegasus.errors import StorageError
-from pegasus.files import storage
 
 
 @pytest.fixture

@@ -72,6 +72,84 @@ def read(path: Path) -> bytes:
         raise failure(path, "read", error) from error
 
 
+class Staged:
+    """New content of a file, complete and on the disk, beside the file: only the rename is left.
+
+    Attributes:
+        place: where it is. It is there until it is put in place or discarded, not longer.
+    """
+
+    def __init__(self, path: Path, real: Path, place: Path, descriptor: int) -> None:
+        self.place = place
+        self._path = path
+        self._real = real
+        self._descriptor = descriptor
+        self._signature = Signature(0, 0, 0, 0)
+
+    def fill(self, data: bytes) -> None:
+        """Write all of it; see `stage`, which does."""
+        self._signature = _fill(self._path, self._descriptor, data, self._real)
+
+    def put_in_place(self) -> Signature:
+        """Have it replace the file, for good; return its signature as it was written.
+
+        Raises:
+            StorageError: it can't; nothing has happened to the file.
+        """
+        with failing(self._path, "written"):
+            os.replace(self.place, self._real)
+        with contextlib.suppress(OSError):
+            # The new content is in place, whatever comes; some file systems can't sync folders.
+            sync_folder(self._real.parent)
+        return self._signature._replace(changed=os.fstat(self._descriptor).st_ctime_ns)
+
+    def discard(self) -> None:
+        """Remove it, if it has not been put in place."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.place)
+
+    def close(self) -> None:
+        """Let go of it, wherever it is now."""
+        os.close(self._descriptor)
+
+
+def stage(path: Path, data: bytes, mark: str = "") -> Staged:
+    """Write what is to replace the content of a file. See `replace` for its mode and owner.
+
+    Args:
+        mark: tells it apart from all others; `staged_place` then knows where it is, and it
+            will be there even after a power cut.
+
+    Raises:
+        StorageError: it can't be written; there is nothing.
+    """
+    real = Path(os.path.realpath(path))
+    with failing(path, "written"):
+        if mark:
+            place = staged_place(path, mark)
+            descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        else:
+            descriptor, name = tempfile.mkstemp(".tmp", f".{real.name}.", real.parent)
+            place = Path(name)
+    staged = Staged(path, real, place, descriptor)
+    try:
+        staged.fill(data)
+        if mark:
+            with failing(path, "written"):
+                sync_folder(real.parent)
+    except BaseException:
+        staged.discard()
+        staged.close()
+        raise
+    return staged
+
+
+def staged_place(path: Path, mark: str) -> Path:
+    """Return where the content is that was staged for a file with this mark."""
+    real = Path(os.path.realpath(path))
+    return real.parent / f".{real.name}.{mark}.next"
+
+
 def replace(path: Path, data: bytes, before_rename: Callable[[], None] = lambda: None) -> Signature:
     """Put `data` in the place of what the file held, at once and for good.
 
@@ -91,26 +169,15 @@ def replace(path: Path, data: bytes, before_rename: Callable[[], None] = lambda:
     Raises:
         StorageError: it can't be written; the old content is still there.
     """
-    real = Path(os.path.realpath(path))
+    staged = stage(path, data)
     try:
-        descriptor, name = tempfile.mkstemp(".tmp", f".{real.name}.", real.parent)
-    except OSError as error:
-        raise failure(path, "written", error) from error
-    try:
-        with open(descriptor, "wb", buffering=0) as file:
-            written = _fill(path, file.fileno(), data, real)
-            before_rename()
-            with _failing(path, "written"):
-                os.replace(name, real)
-                changed = os.fstat(file.fileno()).st_ctime_ns
+        before_rename()
+        return staged.put_in_place()
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+        staged.discard()
         raise
-    with contextlib.suppress(OSError):
-        # The new content is in place, whatever comes; some file systems can't sync folders.
-        _sync_folder(real.parent)
-    return written._replace(changed=changed)
+    finally:
+        staged.close()
 
 
 def append(path: Path, data: bytes) -> int:
@@ -126,23 +193,23 @@ def append(path: Path, data: bytes) -> int:
         StorageError: it can't be written; it is as it was.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-    with _failing(path, "written"):
+    with failing(path, "written"):
         descriptor = os.open(path, flags, 0o600)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 data = b"\n" + data
-            _append_all(descriptor, data, size)
+            extend(descriptor, data, size, sync=True)
         finally:
             os.close(descriptor)
         if not size:
-            _sync_folder(Path(os.path.realpath(path)).parent)
+            sync_folder(Path(os.path.realpath(path)).parent)
     return size
 
 
 def truncate(path: Path, size: int) -> None:
     """Take back what was appended to the file since it had `size` bytes."""
-    with _failing(path, "written"):
+    with failing(path, "written"):
         os.truncate(path, size)
 
 
@@ -151,7 +218,8 @@ def _signature(status: os.stat_result) -> Signature:
 
 
 @contextlib.contextmanager
-def _failing(path: Path, deed: str) -> Iterator[None]:
+def failing(path: Path, deed: str) -> Iterator[None]:
+    """Turn an OSError of a `with` block into one for people; see `failure`."""
     try:
         yield
     except OSError as error:
@@ -159,7 +227,7 @@ def _failing(path: Path, deed: str) -> Iterator[None]:
 
 
 def _fill(path: Path, descriptor: int, data: bytes, like: Path) -> Signature:
-    with _failing(path, "written"):
+    with failing(path, "written"):
         _write_all(descriptor, data)
         with contextlib.suppress(FileNotFoundError):
             _resemble(descriptor, os.stat(like))
@@ -178,11 +246,17 @@ def _resemble(descriptor: int, wanted: os.stat_result) -> None:
     os.fchmod(descriptor, mode)
 
 
-def _append_all(descriptor: int, data: bytes, size: int) -> None:
+def extend(descriptor: int, data: bytes, size: int, *, sync: bool) -> None:
+    """Write all of `data` at the end of an open file of `size` bytes, or nothing.
+
+    Raises:
+        OSError: it can't be written.
+    """
     try:
         _write_all(descriptor, data)
-        os.fsync(descriptor)
-    except OSError:
+        if sync:
+            os.fsync(descriptor)
+    except BaseException:
         os.ftruncate(descriptor, size)
         raise
 
@@ -193,7 +267,12 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have what was made, renamed and removed in a folder on the disk.
+
+    Raises:
+        OSError: it can't be.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

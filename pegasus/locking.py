@@ -25,7 +25,7 @@ from typing import ClassVar, NamedTuple
 import fasteners
 
 from pegasus.errors import StorageError
-from pegasus.files.storage import failure
+from pegasus.storage import failure
 
 #: How long to wait in silence before the holder is named, in seconds.
 PATIENCE = 0.3
@@ -69,6 +69,104 @@ class Holder(NamedTuple):
         return f"pid {self.pid} ({self.purpose}) of {self.user} on {self.host}, since {at}"
 
 
+class BareLock:
+    """A lock between processes and threads at a path of its own; it says nothing of its holder.
+
+    A process has one for a path (`BareLock.of`), and touches that file in no other way.
+    """
+
+    _all: ClassVar[dict[Path, BareLock]] = {}
+    _registry = threading.Lock()
+
+    @classmethod
+    def of(cls, path: Path) -> BareLock:
+        """Return this process's lock at `path`; the file and its folder may be missing."""
+        with cls._registry:
+            if path not in cls._all:
+                cls._all[path] = cls(path)
+            return cls._all[path]
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._threads = threading.Lock()
+        self._processes = fasteners.InterProcessLock(path)
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free, and say whether it is held now.
+
+        Raises:
+            StorageError: there can be no lock at that path.
+        """
+        return self._threads.acquire(blocking=False) and self._try_processes()
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the lock for a `with` block, and wait for it if need be.
+
+        Raises:
+            StorageError: there can be no lock at that path.
+        """
+        delay = SHORTEST
+        while not (self._threads.acquire() and self._try_processes()):
+            time.sleep(delay)
+            delay = min(2 * delay, LONGEST)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._processes.acquired:
+            self._processes.release()
+        self._threads.release()
+
+    def _try_processes(self) -> bool:
+        """Take the lock of the processes, by whoever has that of the threads; else free that."""
+        try:
+            acquired = self._try_in_place()
+        except BaseException:
+            self.release()
+            raise
+        if not acquired:
+            self._threads.release()
+        return acquired
+
+    def _try_in_place(self) -> bool:
+        try:
+            self._make_file()
+            while self._processes.acquire(blocking=False):
+                if self._is_in_place():
+                    return True
+                self._processes.release()
+                self._make_file()
+        except threading.ThreadError as error:  # fasteners' way to say that it can't lock at all.
+            raise self._failure(error) from error
+        except OSError as error:
+            raise failure(self.path, "locked", error) from error
+        return False
+
+    def _make_file(self) -> None:
+        """Make what is missing. Only done while this process does not hold the lock."""
+        if not self.path.exists():
+            make_folder(self.path.parent)
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    def _is_in_place(self) -> bool:
+        """Whether the file that is locked is the one others see: somebody may have cleaned up."""
+        try:
+            seen = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(os.fstat(self._processes.lockfile.fileno()), seen)
+
+    def _failure(self, error: BaseException) -> StorageError:
+        cause = error.__context__
+        if isinstance(cause, OSError):
+            return failure(self.path, "locked", cause)
+        return StorageError(f"{self.path}: can't be locked: {error}")
+
+
 class FileLock:
     """The one lock of a file. Get it with `FileLock.of`; it is not reentrant."""
 
@@ -85,11 +183,9 @@ class FileLock:
             return cls._all[real]
 
     def __init__(self, real: Path) -> None:
-        self.folder = real.parent / ".pegasus" / real.name
-        self._file = self.folder / "lock"
+        self.folder = folder_of(real)
         self._holder_file = self.folder / "holder.json"
-        self._threads = threading.Lock()
-        self._processes = fasteners.InterProcessLock(self._file)
+        self._lock = BareLock.of(self.folder / "lock")
 
     def try_acquire(self, purpose: str) -> bool:
         """Take the lock if it is free, and say whether it is held now.
@@ -100,21 +196,16 @@ class FileLock:
         Raises:
             StorageError: there can be no lock beside the file.
         """
-        if not self._threads.acquire(blocking=False):
+        if not self._lock.try_acquire():
             return False
         try:
-            acquired = self._try_processes()
-            if acquired:
-                # Not being able to say who holds the lock is no reason not to hold it.
-                with contextlib.suppress(StorageError):
-                    self._write_holder(json.dumps(Holder.this_process(purpose)._asdict()))
+            # Not being able to say who holds the lock is no reason not to hold it.
+            with contextlib.suppress(StorageError):
+                self._write_holder(json.dumps(Holder.this_process(purpose)._asdict()))
         except BaseException:
-            self._release_processes()
-            self._threads.release()
+            self._lock.release()
             raise
-        if not acquired:
-            self._threads.release()
-        return acquired
+        return True
 
     def acquire(
         self,
@@ -150,8 +241,7 @@ class FileLock:
         """Give the lock back."""
         with contextlib.suppress(StorageError):
             self._write_holder("")
-        self._release_processes()
-        self._threads.release()
+        self._lock.release()
 
     @contextlib.contextmanager
     def hold(self, purpose: str, on_wait: Callable[[Holder], None] | None = None) -> Iterator[None]:
@@ -170,43 +260,6 @@ class FileLock:
             return None
         return None if holder.is_gone else holder
 
-    def make_folder(self) -> None:
-        """Make the folder for what belongs to the file, if it is missing.
-
-        Raises:
-            OSError: it can't be made.
-        """
-        for folder in (self.folder.parent, self.folder):
-            folder.mkdir(mode=0o700, exist_ok=True)
-
-    def _try_processes(self) -> bool:
-        try:
-            self._make_files()
-            while self._processes.acquire(blocking=False):
-                if self._is_in_place():
-                    return True
-                self._processes.release()
-                self._make_files()
-        except threading.ThreadError as error:  # fasteners' way to say that it can't lock at all.
-            raise self._failure(error) from error
-        except OSError as error:
-            raise failure(self._file, "locked", error) from error
-        return False
-
-    def _make_files(self) -> None:
-        """Make what is missing. Only done while this process does not hold the lock."""
-        if not self._file.exists():
-            self.make_folder()
-            os.close(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-    def _is_in_place(self) -> bool:
-        """Whether the file that is locked is the one others see: somebody may have cleaned up."""
-        try:
-            seen = os.stat(self._file)
-        except FileNotFoundError:
-            return False
-        return os.path.samestat(os.fstat(self._processes.lockfile.fileno()), seen)
-
     def _write_holder(self, text: str) -> None:
         """Write over what is there: cheaper than a new file, and this is done with every job."""
         try:
@@ -218,15 +271,24 @@ class FileLock:
         except OSError as error:
             raise failure(self._holder_file, "written", error) from error
 
-    def _release_processes(self) -> None:
-        if self._processes.acquired:
-            self._processes.release()
 
-    def _failure(self, error: BaseException) -> StorageError:
-        cause = error.__context__
-        if isinstance(cause, OSError):
-            return failure(self._file, "locked", cause)
-        return StorageError(f"{self._file}: can't be locked: {error}")
+def folder_of(real: Path) -> Path:
+    """Return the folder for what belongs to a file; `real` is its path without links."""
+    return real.parent / ".pegasus" / real.name
+
+
+def make_folder(folder: Path) -> None:
+    """Make such a folder, or one in it, for its owner alone, if it is missing.
+
+    Raises:
+        OSError: it can't be made, or what `.pegasus` stands in is missing.
+    """
+    missing: list[Path] = []
+    while ".pegasus" in folder.parts and not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
 
 
 @functools.lru_cache
