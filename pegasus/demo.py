@@ -8,7 +8,8 @@ from pathlib import Path
 from invoke import Context, task
 
 from pegasus.settings import Settings
-from pegasus.tasks import checked, reported
+from pegasus.tasks.run import checked
+from pegasus.tasks.task import reported
 
 _HOSTS = """\
 # Four nodes, and all of them are this machine: two names, each split by a parameter.

@@ -12,6 +12,7 @@
     ├── StorageError                a file can't be read, written or locked (OSError)
     ├── JournalError                the journal is of another version, or no journal (ValueError)
     ├── NoSuchJobError              no job has this id, or it can't be retried (LookupError)
+    ├── BusyError                   another run uses the queue, in a way that stands in the way
     ├── EditorError                 the editor could not be run, or its text was refused
     ├── StopError                   there is no run to stop, or it can't be told
     └── NodeError                   exit status 4 (ConnectionError)
@@ -26,6 +27,7 @@ from collections.abc import Sequence
 from pegasus.model import Node, Place
 
 __all__ = [
+    "BusyError",
     "EditorError",
     "HostsFileError",
     "JournalError",
@@ -139,6 +141,10 @@ class JournalError(PegasusError, ValueError):
 
 class NoSuchJobError(PegasusError, LookupError):
     """There is no job with an id, or none with which the thing wanted can be done."""
+
+
+class BusyError(PegasusError):
+    """Another run uses the queue, and both would not do what they are for."""
 
 
 class EditorError(PegasusError):

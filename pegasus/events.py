@@ -1,4 +1,4 @@
-"""What happens in a run, as frozen values: the modes emit them, the terminal listens.
+"""What happens in a run, as frozen values: the modes emit them, journal and terminal listen.
 
 An event sink is called from many threads at once, in the order of events of each node. It must
 return soon and must not raise: it is called by the threads that read a command's output.
@@ -62,6 +62,17 @@ class AttemptStarted(Event):
 
 
 @dataclass(frozen=True)
+class AttemptAnnounced(Event):
+    """The command of an attempt has certainly begun, and none of its standard output came before.
+
+    `pid` is the number of its process group on its host, or None where it has none.
+    """
+
+    attempt: Attempt
+    pid: int | None
+
+
+@dataclass(frozen=True)
 class Output(Event):
     """Bytes of a running command, as they came: neither decoded nor cut into lines."""
 
@@ -72,8 +83,11 @@ class Output(Event):
 
 @dataclass(frozen=True)
 class AttemptEnded(Event):
+    """An attempt has ended. `again`: its job is to be run again in this run."""
+
     attempt: Attempt
     ending: Ending
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,18 @@ class JobRequeued(Event):
 
     job: Job
     error: NodeError
+
+
+@dataclass(frozen=True)
+class RunDied(Event):
+    """A run of the same queue file has ended without a word, as by `kill -9`.
+
+    `interrupted` are the jobs that it had taken and not brought to an end. They are not run
+    again by themselves.
+    """
+
+    run: str
+    interrupted: tuple[Job, ...]
 
 
 @dataclass(frozen=True)

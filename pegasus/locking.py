@@ -13,6 +13,7 @@ import contextlib
 import functools
 import getpass
 import json
+import math
 import os
 import socket
 import threading
@@ -47,7 +48,7 @@ class Holder(NamedTuple):
     @classmethod
     def this_process(cls, purpose: str) -> Holder:
         now = datetime.now().astimezone()
-        return cls(os.getpid(), socket.gethostname(), _user(), purpose[:100], now.isoformat())
+        return cls(os.getpid(), socket.gethostname(), user(), purpose[:100], now.isoformat())
 
     @property
     def is_gone(self) -> bool:
@@ -100,14 +101,19 @@ class BareLock:
         return self._threads.acquire(blocking=False) and self._try_processes()
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, within: float) -> Iterator[None]:
         """Hold the lock for a `with` block, and wait for it if need be.
 
+        Args:
+            within: for how long to wait for another process, in seconds.
+
         Raises:
-            StorageError: there can be no lock at that path.
+            StorageError: there can be no lock at that path, or another process does not free it.
         """
-        delay = SHORTEST
+        delay, end = SHORTEST, time.monotonic() + within
         while not (self._threads.acquire() and self._try_processes()):
+            if time.monotonic() >= end:
+                raise _kept_too_long(self.path, None)
             time.sleep(delay)
             delay = min(2 * delay, LONGEST)
         try:
@@ -244,9 +250,23 @@ class FileLock:
         self._lock.release()
 
     @contextlib.contextmanager
-    def hold(self, purpose: str, on_wait: Callable[[Holder], None] | None = None) -> Iterator[None]:
-        """Hold the lock for a `with` block; see `acquire`."""
-        self.acquire(purpose, on_wait)
+    def hold(
+        self,
+        purpose: str,
+        on_wait: Callable[[Holder], None] | None = None,
+        within: float = math.inf,
+    ) -> Iterator[None]:
+        """Hold the lock for a `with` block; see `acquire`.
+
+        Args:
+            within: for how long to wait, in seconds.
+
+        Raises:
+            StorageError: as `acquire` does, or it was not free in that time.
+        """
+        end = time.monotonic() + within
+        if not self.acquire(purpose, on_wait, stop=lambda: time.monotonic() >= end):
+            raise _kept_too_long(self.folder / "lock", self.holder())
         try:
             yield
         finally:
@@ -272,6 +292,11 @@ class FileLock:
             raise failure(self._holder_file, "written", error) from error
 
 
+def _kept_too_long(path: Path, holder: Holder | None) -> StorageError:
+    who = holder or "another process"
+    return StorageError(f"{path}: can't be locked: {who} keeps it; has that been stopped?")
+
+
 def folder_of(real: Path) -> Path:
     """Return the folder for what belongs to a file; `real` is its path without links."""
     return real.parent / ".pegasus" / real.name
@@ -292,7 +317,8 @@ def make_folder(folder: Path) -> None:
 
 
 @functools.lru_cache
-def _user() -> str:
+def user() -> str:
+    """Return the name of who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # A uid without a name, as in some containers.

@@ -57,7 +57,7 @@ class RunResult:
                 self.running.pop(event.attempt.key, None)
                 self._owe(event.attempt)
             elif isinstance(event, JobRequeued):
-                self.owed = [job for job in self.owed if job is not event.job]
+                self.owed = [job for job in self.owed if job.id != event.job.id]
             elif isinstance(event, AttemptEnded):
                 self.running.pop(event.attempt.key, None)
                 self.endings.append((event.attempt, event.ending))
@@ -71,7 +71,7 @@ class RunResult:
     def _owe(self, attempt: Attempt) -> None:
         """Remember a job that must go back to the queue: one without any ending yet."""
         job = attempt.job  # In a broadcast, many attempts are one job.
-        if not attempt.repeats and all(job is not owed for owed in self.owed):
+        if not attempt.repeats and all(job.id != owed.id for owed in self.owed):
             self.owed.append(job)
 
     @property

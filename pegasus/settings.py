@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -57,6 +58,7 @@ class Settings:
     daemon: bool = _setting(False, "wait for more jobs when the queue is empty, for ever")
     error_aborts: bool = _setting(False, "end the run after a round in which a node failed")
     skip_unreachable: bool = _setting(False, "go on without the nodes that can't be reached")
+    force: bool = _setting(False, "run although another run stands in the way")
     editor: str = _setting("", "the editor, with its arguments (default: $EDITOR, then vim)")
     print_period: int = _setting(1, "print every Nth line of output; 0 prints none")
     timeout: float = _setting(0.0, "how long a job may run, such as 90s, 2h or 1d; 0: for ever")
@@ -67,6 +69,9 @@ class Settings:
     )
     dead_after: float = _setting(
         0.0, "the silence after which a host is taken for dead (default: ServerAlive*, then 30s)"
+    )
+    keep_logs: str = _setting(
+        "", "of how many attempts the logs are kept, or for how long, such as 30d (default: all)"
     )
     handshakes: int = _setting(64, "how many connections are made at a time")
     handshakes_per_host: int = _setting(8, "how many of them to the same SSH server")
@@ -83,6 +88,7 @@ class Settings:
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be {least} or more")
+        _kept_logs(self.keep_logs)
 
     @property
     def consumed_path(self) -> Path:
@@ -90,6 +96,11 @@ class Settings:
         if self.consumed_file:
             return Path(self.consumed_file)
         return Path(self.queue_file).parent / "consumed.yaml"
+
+    @property
+    def kept_logs(self) -> tuple[int | None, float | None]:
+        """Of how many attempts the logs are kept, and for how many seconds; None: all, for ever."""
+        return _kept_logs(self.keep_logs)
 
     @classmethod
     def from_config(cls, config: Config, **flags: Any) -> Settings:
@@ -155,6 +166,8 @@ def _convert(name: str, kind: type, value: object) -> object:
         return _integer(name, value)
     if kind is float:
         return _duration(name, value)
+    if name == "keep_logs" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str):
@@ -185,6 +198,21 @@ def _integer(name: str, value: object) -> int:
         return int(str(value).strip())
     except ValueError:
         raise SettingsError(f"{name} must be a whole number, not {value!r}") from None
+
+
+def _kept_logs(text: str) -> tuple[int | None, float | None]:
+    """Return a number of attempts, or an age in seconds; a number has no unit, and an age has."""
+    text = text.strip()
+    if not text:
+        return None, None
+    if re.fullmatch("[0-9]{1,18}", text):
+        return int(text), None
+    if re.fullmatch("[0-9].*[a-z]", text):
+        return None, _duration("keep_logs", text)
+    raise SettingsError(
+        "keep_logs must be a number of attempts, such as 500, or an age, such as 30d;"
+        f" not {text[:100]!r}"
+    )
 
 
 def _duration(name: str, value: object) -> float:

@@ -23,7 +23,9 @@ _ADVICE = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path",
     errno.EISDIR: "name a file",
-    errno.ELOOP: "its symbolic links go in a circle; mend them",
+    errno.ELOOP: "there is a symbolic link where none may be, or they go in a circle",
+    errno.EMFILE: "this process has too many files open; raise the limit (ulimit -n)",
+    errno.ENFILE: "the system has too many files open",
     errno.EROFS: "move it to a file system that can be written to",
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space: the quota is used up",
@@ -110,7 +112,8 @@ class Staged:
 
     def close(self) -> None:
         """Let go of it, wherever it is now."""
-        os.close(self._descriptor)
+        with contextlib.suppress(OSError):  # It is on the disk, or given up.
+            os.close(self._descriptor)
 
 
 def stage(path: Path, data: bytes, mark: str = "") -> Staged:
@@ -150,7 +153,9 @@ def staged_place(path: Path, mark: str) -> Path:
     return real.parent / f".{real.name}.{mark}.next"
 
 
-def replace(path: Path, data: bytes, before_rename: Callable[[], None] = lambda: None) -> Signature:
+def replace(
+    path: Path, data: bytes, before_rename: Callable[[], None] = lambda: None, mark: str = ""
+) -> Signature:
     """Put `data` in the place of what the file held, at once and for good.
 
     Whoever reads the file sees the old content or the new one, whole, even after a crash or
@@ -162,6 +167,8 @@ def replace(path: Path, data: bytes, before_rename: Callable[[], None] = lambda:
     Args:
         before_rename: called when all is written and on the disk but for the last step; if it
             raises, nothing has happened to the file.
+        mark: see `stage`; nobody else uses the same one at the same time, and what somebody who
+            was killed has left there is removed.
 
     Returns:
         The signature of the file as it was written, whatever others do to it meanwhile.
@@ -169,7 +176,10 @@ def replace(path: Path, data: bytes, before_rename: Callable[[], None] = lambda:
     Raises:
         StorageError: it can't be written; the old content is still there.
     """
-    staged = stage(path, data)
+    if mark:
+        with failing(path, "written"), contextlib.suppress(FileNotFoundError):
+            os.unlink(staged_place(path, mark))
+    staged = stage(path, data, mark)
     try:
         before_rename()
         return staged.put_in_place()
@@ -208,9 +218,14 @@ def append(path: Path, data: bytes) -> int:
 
 
 def truncate(path: Path, size: int) -> None:
-    """Take back what was appended to the file since it had `size` bytes."""
+    """Take back what was appended to the file since it had `size` bytes, for good."""
     with failing(path, "written"):
-        os.truncate(path, size)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, size)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _signature(status: os.stat_result) -> Signature:
@@ -258,6 +273,8 @@ def extend(descriptor: int, data: bytes, size: int, *, sync: bool) -> None:
             os.fsync(descriptor)
     except BaseException:
         os.ftruncate(descriptor, size)
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)  # Else a power loss may bring back what had got there.
         raise
 
 
@@ -270,11 +287,17 @@ def _write_all(descriptor: int, data: bytes) -> None:
 def sync_folder(folder: Path) -> None:
     """Have what was made, renamed and removed in a folder on the disk.
 
+    Where the file system can't sync folders (some in user space or on a network), it is left to
+    that.
+
     Raises:
         OSError: it can't be.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)

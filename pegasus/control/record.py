@@ -71,13 +71,33 @@ class Record:
         Raises:
             StorageError: it can't be written.
         """
-        storage.replace(self.path(folder), json.dumps(asdict(self)).encode() + b"\n")
+        storage.replace(self.path(folder), self.encoded())
+
+    def encoded(self) -> bytes:
+        """Return the record as it stands in a file."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def decoded(cls, data: bytes, number: str) -> Record | None:
+        """Return the record of the run with this id, as it stands in a file; None if it is none."""
+        try:
+            values = json.loads(data)
+            record = cls(**{name: values[name] for name in cls.__dataclass_fields__})
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return None
+        texts = (record.id, record.mode, record.host, record.started, record.socket)
+        is_sound = all(isinstance(text, str) for text in texts) and record.id == number
+        return record if is_sound and _ID.fullmatch(number) else None
 
     def remove(self, folder: Path) -> None:
-        """Remove record and socket. What is no socket of a run stays, whatever the record says."""
+        """Remove what a run that has ended has left: record, lease and socket.
+
+        What is no socket of a run stays, whatever the record says.
+        """
         place = folder / self.socket
-        with contextlib.suppress(OSError):
-            self.path(folder).unlink()
+        for file in (self.path(folder), lease_path(folder, self.id)):
+            with contextlib.suppress(OSError):
+                file.unlink()
         if place.name not in (f"{self.id}.sock", SOCKET):
             return
         with contextlib.suppress(OSError):
@@ -86,6 +106,11 @@ class Record:
         if place.parent.name.startswith(PREFIX) and place.parent != folder:
             with contextlib.suppress(OSError):
                 place.parent.rmdir()
+
+
+def lease_path(folder: Path, run: str) -> Path:
+    """Return where the lease of a run is: the file that it holds a lock on as long as it lives."""
+    return folder / f"{run}.lease"
 
 
 def read_all(folder: Path) -> list[Record]:
@@ -107,10 +132,6 @@ def read_all(folder: Path) -> list[Record]:
 def _read(folder: Path, number: str) -> Record | None:
     """Return the record of a run; None where it has ended meanwhile, or this is no record."""
     try:
-        values = json.loads(storage.read(folder / f"{number}.json"))
-        record = Record(**{name: values[name] for name in Record.__dataclass_fields__})
-    except (StorageError, ValueError, LookupError, TypeError, RecursionError):
+        return Record.decoded(storage.read(folder / f"{number}.json"), number)
+    except StorageError:
         return None
-    texts = (record.id, record.mode, record.host, record.started, record.socket)
-    is_sound = all(isinstance(text, str) for text in texts) and record.id == number
-    return record if is_sound and _ID.fullmatch(number) else None

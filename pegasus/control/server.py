@@ -48,16 +48,16 @@ class Control:
 
     Args:
         folder: where the records of runs are, `.pegasus/<queue file name>/runs`.
-        mode: what the run does, for people: queue or broadcast.
+        record: what others are to know of the run.
         run: who is told.
         warn: called with a message for people when nobody will be heard.
     """
 
-    def __init__(self, folder: Path, mode: str, run: Run, warn: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, record: Record, run: Run, warn: Callable[[str], None]) -> None:
         self._folder = folder
         self._run = run
         self._warn = warn
-        self._record = Record.of_this_process(mode)
+        self._record = record
         self._bell: socket.socket | None = None
         self._slots = threading.BoundedSemaphore(CLIENTS)
         self._answering = 0

@@ -12,19 +12,23 @@
 The command and each parameter have a list of one element and lines are never folded, so that
 `tail -n 2 consumed.yaml` is the last job again, if that has nothing but a command of one line.
 What a reader of YAML 1.1 or 1.2 might take for anything but a text is quoted: pegasus 1.4 reads
-lists of strings and nothing else.
+lists of strings and nothing else. An entry that is added may have several values to a parameter,
+and is its command alone where it has no parameters.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import yaml
 
 from pegasus.errors import QueueFileError
 from pegasus.files.tree import OPTIONS
 from pegasus.model import Job, Params
+
+#: The values of each parameter.
+Grid = Sequence[tuple[str, Sequence[str]]]
 
 #: Begins like a word or a path, and has nothing in it that means something to YAML; or a duration.
 _PLAIN = re.compile(r"(?!.*(?:: | #|[: ]\Z))(?:\./|[A-Za-z_/])[\x20-\x7e]*|[0-9]+[smhdw]")
@@ -77,6 +81,15 @@ def flow(job: Job) -> str:
     return "{" + ", ".join(written) + "}"
 
 
+def flow_entry(command: str, params: Grid) -> str:
+    """Return an entry on one line, for a list in brackets; see `Writer.entry`."""
+    if not params:
+        return quoted(command)
+    fields = (("command", [command]), *params)
+    written = [f"{key(name)}: [{', '.join(map(quoted, texts))}]" for name, texts in fields]
+    return "{" + ", ".join(written) + "}"
+
+
 class Writer:
     """Writes jobs in canonical form, fast where they have texts in common.
 
@@ -95,22 +108,37 @@ class Writer:
 
     def entries(self, jobs: Iterable[Job]) -> list[str]:
         """Return each job as an entry of a queue file, with the newline at its end."""
-        return [self._entry(job) for job in jobs]
+        return [self.job(job) for job in jobs]
 
-    def _entry(self, job: Job) -> str:
+    def entry(self, command: str, params: Grid) -> str:
+        """Return an entry: a command alone, or with the values of its parameters."""
+        if not params:
+            value = self._value(command, self._margin + "  ")
+            return f"{self._margin}- {value}{self._newline}"
+        fields = (("command", (command,)), *params)
+        return self._dashed("".join(self._field(name, *texts) for name, texts in fields))
+
+    def _dashed(self, fields: str) -> str:
+        """Return fields as an entry, with a dash in place of the first one's margin."""
+        return f"{self._margin}- {fields[len(self._margin) + 2 :]}"
+
+    def job(self, job: Job) -> str:
+        """Return a job as such an entry."""
         fields = (("command", job.template), *job.params)
-        text = "".join([self._written.get(field) or self._field(field) for field in fields])
+        text = "".join([self._written.get(field) or self._noted(field) for field in fields])
         if written := job.options.written:
             text += self._options_written.get(written) or self._options(written)
-        return f"{self._margin}- {text[len(self._margin) + 2 :]}"
+        return self._dashed(text)
 
-    def _field(self, field: tuple[str, str]) -> str:
-        name, text = field
-        margin = self._margin + "  "
-        value = self._value(text, margin + "  ")
-        written = f"{margin}{key(name)}:{self._newline}{margin}- {value}{self._newline}"
-        self._written[field] = written
+    def _noted(self, field: tuple[str, str]) -> str:
+        """Return a field, and keep it for the jobs that have the same."""
+        written = self._written[field] = self._field(*field)
         return written
+
+    def _field(self, name: str, *texts: str) -> str:
+        margin = self._margin + "  "
+        lines = [f"{margin}- {self._value(text, margin + '  ')}" for text in texts]
+        return self._newline.join([f"{margin}{key(name)}:", *lines, ""])
 
     def _options(self, options: Params) -> str:
         margin = self._margin + "    "

@@ -16,6 +16,7 @@ after a crash, the answer is the same. Each step is on the disk before the next 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -27,7 +28,8 @@ from pegasus.errors import PegasusError, StorageError
 from pegasus.files.consumed import ConsumedFile
 from pegasus.journal.file import Journal
 from pegasus.journal.ledger import Commit, Ledger
-from pegasus.journal.records import JOBS_REQUEUED, JOBS_TAKEN, UNDONE, job_fields, record
+from pegasus.journal.records import JOBS_REQUEUED, JOBS_TAKEN, UNDONE, Record, job_fields, record
+from pegasus.locking import folder_of
 from pegasus.model import Job
 from pegasus.storage import Signature, Staged
 
@@ -57,6 +59,7 @@ class Commits:
             StorageError: it can't be done now; nothing must be taken or put back before.
             JournalError: the journal is of another version.
         """
+        self._assert_same_file()
         last = self._ledger.catch_up()
         if last and last.id != self._settled:
             self._resolve(last)
@@ -85,6 +88,7 @@ class Commits:
         staged = storage.stage(self._path, data, mark)
         try:
             with self._consumed.held():
+                assert_unchanged()  # Before much is written, and again when all is.
                 self._announce(JOBS_TAKEN, mark, named, self._consumed)
                 self._consumed.add(named)
                 assert_unchanged()
@@ -95,6 +99,7 @@ class Commits:
         finally:
             staged.close()
         self._settled = mark
+        self._ledger.remember(named)
         return named, signature
 
     def put(
@@ -115,6 +120,7 @@ class Commits:
         mark = secrets.token_hex(4)
         staged = storage.stage(self._path, data, mark)
         try:
+            assert_unchanged()
             self._announce(JOBS_REQUEUED, mark, jobs, self._consumed, why=why)
             assert_unchanged()
             signature = staged.put_in_place()
@@ -127,6 +133,14 @@ class Commits:
             self._consumed.forget(jobs)
             self._settled = mark
         return signature
+
+    def _assert_same_file(self) -> None:
+        """Have the queue file be the one whose lock is held, wherever a link leads by now."""
+        if folder_of(Path(os.path.realpath(self._path))) != self._journal.folder:
+            raise StorageError(
+                f"{self._path}: leads to another file now; have it lead to the one before, or end"
+                " this run and begin another"
+            )
 
     def _announce(
         self, event: str, mark: str, jobs: Sequence[Job], consumed: ConsumedFile, **more: Any
@@ -150,22 +164,45 @@ class Commits:
     def _resolve(self, commit: Commit) -> None:
         """Bring the last commit to its end, or undo it."""
         place = storage.staged_place(self._path, commit.id)
-        consumed = ConsumedFile(Path(str(commit.consumed["path"])))
-        if os.path.lexists(place):
+        consumed = self._consumed_of(commit)
+        if _is_there(place):
             if commit.is_take:
-                consumed.take_back(int(commit.consumed["size"] or 0), commit.jobs)
+                consumed.take_back(commit.consumed["size"], commit.jobs)
             self._journal.append(record(UNDONE, self._run, commit=commit.id), sync=True)
             with storage.failing(place, "removed"):
                 place.unlink()
-        elif not commit.is_take and consumed.state()["inode"] == commit.consumed["inode"]:
+        elif not commit.is_take and _is_as_before(consumed.state(), commit.consumed):
+            with storage.failing(self._path, "written"):
+                storage.sync_folder(place.parent)  # Who was killed may not have come to that.
             consumed.forget(commit.jobs)
+
+    def _consumed_of(self, commit: Commit) -> ConsumedFile:
+        """Return where the jobs of a commit are recorded, also if all has been moved since."""
+        path = Path(commit.consumed["path"])
+        return ConsumedFile(path) if path.parent.is_dir() else self._consumed
 
     def _sweep(self) -> None:
         """Remove what was staged for commits that the journal has not heard of."""
         real = Path(os.path.realpath(self._path))
-        prefix, suffix = f".{real.name}.", ".next"
+        ours = re.compile(rf"\.{re.escape(real.name)}\.[0-9a-f]{{8}}\.next")
+        with suppress(StorageError):
+            self._consumed.sweep()
         with suppress(OSError):
-            for name in os.listdir(real.parent):
-                mark = name.removeprefix(prefix).removesuffix(suffix)
-                if len(mark) == 8 and name == f"{prefix}{mark}{suffix}":
-                    (real.parent / name).unlink()
+            for name in filter(ours.fullmatch, os.listdir(real.parent)):
+                (real.parent / name).unlink()
+
+
+def _is_there(place: Path) -> bool:
+    """Whether there is a file; an error is no answer, for all depends on it."""
+    with storage.failing(place, "looked at"):
+        try:
+            os.lstat(place)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _is_as_before(now: Record, before: Record) -> bool:
+    """Whether nothing was removed from consumed.yaml: that makes a new file, and a shorter one."""
+    is_as_long = int(now["size"] or 0) >= int(before["size"])
+    return is_as_long and bool(now["inode"] == before["inode"])

@@ -20,6 +20,12 @@ from pegasus.files.canonical import Writer
 from pegasus.locking import FileLock
 from pegasus.model import Job
 
+#: The mark of what is staged to replace the file.
+REWRITE = "rewrite"
+
+#: How long to wait for another process that is writing, in seconds: it may have been stopped.
+PATIENCE = 5.0
+
 #: What may follow a record: it must not be cut out of a longer one.
 _RECORD_END = re.compile(rb"\s*(?:(?<=\n)[-#]|\Z)")
 
@@ -35,9 +41,9 @@ class ConsumedFile:
         """Return a context in which the file is ours. It is not reentrant.
 
         Raises:
-            StorageError: there can be no lock beside the file.
+            StorageError: there can be no lock beside the file, or another process keeps it.
         """
-        return self._lock.hold("consumed jobs")
+        return self._lock.hold("consumed jobs", within=PATIENCE)
 
     def state(self) -> dict[str, Any]:
         """Return where the file is, its size and its inode, both None where there is none.
@@ -68,12 +74,22 @@ class ConsumedFile:
         """
         with self.held():
             before = self._read()
-            written = before[size:]
-            for ours in (_records(jobs), b"\n" + _records(jobs)):
-                if written and written == ours[: len(written)]:
-                    storage.truncate(self.path, size)
-                elif written.startswith(ours):
-                    storage.replace(self.path, before[:size] + written[len(ours) :])
+            if before[size:]:
+                self._cut_out(before, size, jobs)
+            elif self.state()["size"] is not None:
+                # It was taken back already, but a power loss might bring it again.
+                storage.truncate(self.path, len(before))
+
+    def _cut_out(self, before: bytes, size: int, jobs: Sequence[Job]) -> None:
+        written = before[size:]
+        for ours in (b"\n" + _records(jobs), _records(jobs)):
+            if not _is_what_is_left(written[: len(ours)], ours):
+                continue
+            if others := written[len(ours) :]:
+                self._rewrite(before[:size] + others)
+            else:
+                storage.truncate(self.path, size)
+            break
 
     def forget(self, jobs: Sequence[Job]) -> None:
         """Remove the latest record of each job; one that is not there is none to remove.
@@ -86,7 +102,21 @@ class ConsumedFile:
             for record in Writer().entries(jobs):
                 after = _without(after, record.encode())
             if after != before:
-                storage.replace(self.path, after)
+                self._rewrite(after)
+
+    def sweep(self) -> None:
+        """Remove what somebody who was killed has staged.
+
+        Raises:
+            StorageError: there can be no lock beside the file, or it can't be removed.
+        """
+        place = storage.staged_place(self.path, REWRITE)
+        if os.path.lexists(place):
+            with self.held(), storage.failing(place, "removed"):
+                place.unlink(missing_ok=True)
+
+    def _rewrite(self, data: bytes) -> None:
+        storage.replace(self.path, data, mark=REWRITE)
 
     def _read(self) -> bytes:
         try:
@@ -99,6 +129,11 @@ class ConsumedFile:
 
 def _records(jobs: Sequence[Job]) -> bytes:
     return "".join(Writer().entries(jobs)).encode()
+
+
+def _is_what_is_left(data: bytes, written: bytes) -> bool:
+    """Whether `data` may be what became of `written`: a power loss leaves zeros, or cuts it."""
+    return all(byte in (was, 0) for byte, was in zip(data, written, strict=False))
 
 
 def _without(data: bytes, record: bytes) -> bytes:

@@ -8,22 +8,24 @@ back goes the other way round. So whatever happens in between, no job is lost.
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from errno import ENOENT
-from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from pegasus import storage
 from pegasus.errors import QueueFileError, SettingsError, StorageError
 from pegasus.files import queuetext
+from pegasus.files.additions import Addition
 from pegasus.files.commit import Commits
 from pegasus.files.consumed import ConsumedFile
 from pegasus.files.entries import QUEUE, Entry, join
 from pegasus.files.known import Known, validate
-from pegasus.files.queuetext import Result
+from pegasus.files.queueend import Ending
+from pegasus.files.queuehead import head_of, jobs_of, without
+from pegasus.files.queuetext import New
 from pegasus.files.reader import Reader
 from pegasus.files.source import Source
 from pegasus.files.tolerant import Refuse, TolerantReader
@@ -42,24 +44,6 @@ SETTLING = 0.02
 
 class _ChangedError(Exception):
     """Somebody wrote to the file after it was read."""
-
-
-class _Head(NamedTuple):
-    """The first jobs, and where they come from.
-
-    Attributes:
-        jobs: the jobs themselves.
-        left: the jobs of the last entry that are not among them.
-        entries: the entries they come from.
-        others: the entries behind, of which reading goes on here.
-        reader: what reads them.
-    """
-
-    jobs: list[Job]
-    left: Iterator[Job]
-    entries: list[Entry]
-    others: Iterator[Entry]
-    reader: Reader
 
 
 class QueueFile:
@@ -98,6 +82,7 @@ class QueueFile:
         self._left = self.lock.folder / "left"
         self._commits = Commits(path, ConsumedFile(consumed), Journal(self.lock.folder), run)
         self._lint = lint or (lambda _: None)
+        self._ending = Ending(str(path))
         self._known: Known | None = None
         self._looked_at: tuple[bytes, Reader] | None = None
         self._signature: Signature | None = None
@@ -145,7 +130,7 @@ class QueueFile:
             QueueFileError: it is missing or wrong. `lint` may raise other errors.
             StorageError: it can't be read.
         """
-        return _head(self._read(), count).jobs
+        return head_of(self._read(), count).jobs
 
     def take(self, count: int, expected: Sequence[Job] | None = None) -> list[Job]:
         """Take the first `count` jobs, or as many as there are, in one commit.
@@ -166,11 +151,11 @@ class QueueFile:
         """
         while True:
             known = self._read()
-            head = _head(known, count)
+            head = head_of(known, count)
             if not head.jobs or (expected is not None and head.jobs != [*expected]):
                 return []
             with suppress(_ChangedError):
-                known = _without(known, head)
+                known = without(known, head)
                 jobs, signature = self._commits.take(head.jobs, known.data, self._assert_unchanged)
                 self._written(known, signature)
                 return jobs
@@ -184,7 +169,9 @@ class QueueFile:
         """
         self._commits.settle()
 
-    def put_back(self, jobs: Sequence[Job], why: str = WHY_NEVER_STARTED) -> None:
+    def put_back(
+        self, jobs: Sequence[Job], why: str = WHY_NEVER_STARTED, *, at_end: bool = False
+    ) -> None:
         """Put jobs at the head, in canonical form, and forget that they were consumed.
 
         A file that is missing is made anew.
@@ -192,21 +179,56 @@ class QueueFile:
         Args:
             jobs: with their ids.
             why: for the journal.
+            at_end: put them at the end instead; what stands in the file is not linted then.
 
         Raises:
             QueueFileError: the file is wrong; it was not touched and nothing is put back.
             StorageError: it can't be written; nothing is put back.
         """
+
+        def put(data: bytes) -> Signature:
+            return self._commits.put(jobs, data, why, self._assert_unchanged)
+
+        self._insert(jobs, put, at_end)
+
+    def add(self, new: Sequence[Addition], *, at_head: bool = False) -> None:
+        """Add entries at the end, all of them or none, and have them on the disk.
+
+        A file that is missing is made anew. See `put_back` for the errors.
+
+        Args:
+            at_head: add them at the head instead; what stands in the file is linted then.
+        """
+        self._insert(new, self._replace, not at_head)
+
+    def _insert(
+        self, new: Sequence[New], write: Callable[[bytes], Signature], at_end: bool
+    ) -> None:
+        """Put jobs or entries in; `write` has the new content replace the old one."""
         while True:
-            known = self._read(missing=b"")
-            reader = Reader(known.source)
-            first = next(join(reader, QUEUE), None)
-            result = queuetext.insert(known.source.text, reader.layout, first, jobs)
-            known = known.changed(result)
+            known = None if at_end else self._with_head(new)
+            data = known.data if known else self._ending.add(self._content(missing=b""), new)
             with suppress(_ChangedError):
-                signature = self._commits.put(jobs, known.data, why, self._assert_unchanged)
-                self._written(known, signature)
+                self._written(known, write(data))
                 return
+
+    def _with_head(self, new: Sequence[New]) -> Known:
+        known = self._read(missing=b"")
+        reader = Reader(known.source)
+        first = next(join(reader, QUEUE), None)
+        return known.changed(queuetext.insert(known.source.text, reader.layout, first, new))
+
+    def _replace(self, data: bytes) -> Signature:
+        """Replace the content. It is no commit, and what a crash leaves of it is swept away."""
+        staged = storage.stage(self.path, data, secrets.token_hex(4))
+        try:
+            self._assert_unchanged()
+            return staged.put_in_place()
+        except BaseException:
+            staged.discard()
+            raise
+        finally:
+            staged.close()
 
     def _read(self, missing: bytes | None = None) -> Known:
         """Return the content, checked; `missing` stands for it where there is no file."""
@@ -239,7 +261,7 @@ class QueueFile:
             time.sleep(SETTLING)
         return data
 
-    def _written(self, known: Known, signature: Signature) -> None:
+    def _written(self, known: Known | None, signature: Signature) -> None:
         self._signature, self._known = signature, known
         # Other runs need not wonder whether an editor is still writing.
         with suppress(OSError), open(self._left, "w", opener=_private) as file:
@@ -269,36 +291,3 @@ def _is_fresh(before: Signature | None, now: Signature | None) -> bool:
     if not now or before == now:
         return False
     return 0 <= time.time() - now.modified / 1e9 < SETTLING
-
-
-def _head(known: Known, count: int) -> _Head:
-    reader = Reader(known.source)
-    others = join(reader, QUEUE)
-    jobs: list[Job] = []
-    left: Iterator[Job] = iter(())
-    entries: list[Entry] = []
-    while len(jobs) < count and (entry := next(others, None)):
-        entries.append(entry)
-        left = jobs_of(entry)
-        jobs += islice(left, count - len(jobs))
-    return _Head(jobs, left, entries, others, reader)
-
-
-def jobs_of(entry: Entry) -> Iterator[Job]:
-    """Yield the jobs that an entry makes, in their order."""
-    for head, params in entry.expand():
-        yield Job(head.value, params, entry.options, source=head)
-
-
-def _without(known: Known, head: _Head) -> Known:
-    """Return the content without the jobs of the head."""
-    text, layout, left = known.source.text, head.reader.layout, [*head.left]
-    if not left and next(head.others, None) is None:
-        return known.changed(Result(queuetext.emptied(text, layout, head.entries), [], ""))
-    if not any(item.has_anchor for entry in head.entries for item in entry.items):
-        return known.changed(queuetext.cut(text, layout, head.entries, left))
-    for _ in head.others:
-        pass  # All aliases have been met then.
-    result = queuetext.cut(text, layout, head.entries, left, head.reader.aliases)
-    data = (known.source.bom + result.text).encode()
-    return validate(data, known.source.file, lambda _: None, None)

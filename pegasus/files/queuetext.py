@@ -1,8 +1,8 @@
 """Cuts entries out of a queue file's text, and puts jobs in; every other character stays.
 
-Pure functions on text: `pegasus.files.queuefile` reads and writes the files. Only the head is ever
-changed: entries are taken from there, and jobs are put there. Comments that have a line of their
-own are nobody's: they stay where an entry around them goes.
+Pure functions on text: `pegasus.files.queuefile` reads and writes the files. This is about the
+head, where entries are taken; `pegasus.files.queueend` is about the end. Comments that have a line
+of their own are nobody's: they stay where an entry around them goes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pegasus.files.canonical import Writer, flow, key, quoted
+from pegasus.files.additions import Addition
+from pegasus.files.canonical import Writer, flow, flow_entry, key, quoted
 from pegasus.files.entries import Entry
 from pegasus.files.source import BREAKS, GAP
 from pegasus.files.tree import Alias, Field, Layout, Span, Value
@@ -23,6 +24,10 @@ _COMMENT_LINE = re.compile(rf"(?<=[{BREAKS}])[ \t]*(#[^{BREAKS}]*)")
 _DOCUMENT_END = re.compile(
     rf"(?:(?<=[{BREAKS}])|\A)\.\.\.(?:[ \t]*(?:\r\n|[{BREAKS}]|\Z)|(?=[ \t]))"
 )
+
+
+#: What is put in.
+New = Job | Addition
 
 
 class Result(NamedTuple):
@@ -87,15 +92,32 @@ def emptied(text: str, layout: Layout, entries: Sequence[Entry]) -> str:
     if layout.document_end:
         at = layout.document_end.start + shift
         body = body[:at] + _DOCUMENT_END.sub("", body[at:])
-    return body if not body or body[-1] in "\r\n" else body + _newline(text)
+    return body if not body or body[-1] in "\r\n" else body + newline(text)
 
 
-def insert(text: str, layout: Layout, first: Entry | None, jobs: Sequence[Job]) -> Result:
-    """Put jobs before the first entry; None says that there is none."""
+def insert(text: str, layout: Layout, first: Entry | None, new: Sequence[New]) -> Result:
+    """Put jobs or entries before the first entry; None says that there is none."""
     if first is None:
-        return Result(emptied(text, layout, ()), Writer(0, _newline(text)).entries(jobs), "")
+        return Result(emptied(text, layout, ()), in_block(new, 0, text), "")
     at = begin(text, layout, first)
-    return Result(text[:at], _written(text, layout, first, jobs, at), text[at:])
+    return Result(text[:at], _written(text, layout, first, new, at), text[at:])
+
+
+def in_block(new: Sequence[New], column: int, text: str, *, literal: bool = True) -> list[str]:
+    """Return jobs or entries as items of a list whose dashes are at `column` of `text`."""
+    writer = Writer(column, newline(text), literal)
+    return [
+        writer.entry(one.command, one.params) if isinstance(one, Addition) else writer.job(one)
+        for one in new
+    ]
+
+
+def in_flow(new: Sequence[New]) -> list[str]:
+    """Return jobs or entries as items of a list in brackets."""
+    return [
+        flow_entry(one.command, one.params) if isinstance(one, Addition) else flow(one)
+        for one in new
+    ]
 
 
 def _region(text: str, layout: Layout, entry: Entry, is_whole: bool) -> tuple[Span, str]:
@@ -106,7 +128,7 @@ def _region(text: str, layout: Layout, entry: Entry, is_whole: bool) -> tuple[Sp
     if not layout.is_flow:
         rest = _REST_OF_LINE.match(text, end)
         return Span(span.start, rest.end() if rest else end), kept
-    comma = _gap_end(text, end)
+    comma = gap_end(text, end)
     if not is_whole or text[comma] != ",":
         return span, kept
     if "#" in text[end:comma]:
@@ -120,11 +142,11 @@ def _region(text: str, layout: Layout, entry: Entry, is_whole: bool) -> tuple[Sp
 def _comments(text: str, layout: Layout, entry: Entry) -> str:
     """Return the comments inside of an entry that have their own line, at the dash's column."""
     found = [comment for gap in _gaps(entry) for comment in _COMMENT_LINE.findall(text, *gap)]
-    newline = _newline(text)
+    end = newline(text)
     if layout.is_flow:
-        return "".join(newline + comment for comment in found) + (newline if found else "")
-    margin = " " * _column(text, entry)
-    return "".join(margin + comment + newline for comment in found)
+        return "".join(end + comment for comment in found) + (end if found else "")
+    margin = " " * column_of(text, entry)
+    return "".join(margin + comment + end for comment in found)
 
 
 def _gaps(entry: Entry) -> Iterator[Span]:
@@ -137,15 +159,15 @@ def _gaps(entry: Entry) -> Iterator[Span]:
     yield Span(at, entry.items[-1].span.end)
 
 
-def _written(text: str, layout: Layout, first: Entry, jobs: Sequence[Job], at: int) -> list[str]:
-    """Return jobs as they are to be put before `at`, in the style of the list."""
+def _written(text: str, layout: Layout, first: Entry, new: Sequence[New], at: int) -> list[str]:
+    """Return what is to be put before `at`, in the style of the list."""
     if layout.is_flow:
-        return [f"{flow(job)}, " for job in jobs]
-    column = _column(text, first)
+        return [f"{one}, " for one in in_flow(new)]
+    column = column_of(text, first)
     # What is indented deeper than a literal block that it follows would become part of it.
-    after = text[at : _gap_end(text, at)]
+    after = text[at : gap_end(text, at)]
     is_safe = not re.search(rf"(?:\A|[{BREAKS}])(?:\t| {{{column + 4}}})", after)
-    return Writer(column, _newline(text), literal=is_safe).entries(jobs)
+    return in_block(new, column, text, literal=is_safe)
 
 
 def _without_aliases(text: str, gone: Span, aliases: Iterable[Alias]) -> str:
@@ -171,15 +193,18 @@ def _flow_field(field: Field) -> str:
     return f"{key(field.name.value)}: {_flow(field.value)}"
 
 
-def _column(text: str, entry: Entry) -> int:
+def column_of(text: str, entry: Entry) -> int:
+    """Return the column of an entry's dash."""
     return entry.items[0].span.start - begin(text, Layout(), entry)
 
 
-def _gap_end(text: str, at: int) -> int:
+def gap_end(text: str, at: int) -> int:
+    """Return where white space and comments end that begin at an offset."""
     found = _GAP.match(text, at)
     return found.end() if found else at
 
 
-def _newline(text: str) -> str:
+def newline(text: str) -> str:
+    """Return what ends the lines of a text."""
     first = text.find("\n")
     return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pegasus.errors import JournalError
 from pegasus.journal.logs import last_job
-from pegasus.journal.records import VERSION, Record, decode, encode
+from pegasus.journal.records import VERSION, Record, decode, encode, now
 from pegasus.locking import BareLock, FileLock, make_folder
 from pegasus.storage import extend, failing, sync_folder
 
 #: How much is read at a time, in bytes.
 CHUNK = 1 << 20
+
+#: How long to wait for another process that is writing, in seconds: it may have been stopped.
+PATIENCE = 10.0
 
 
 def journal_path(folder: Path) -> Path:
@@ -34,7 +38,8 @@ class Journal:
         self.folder = folder
         self.path = journal_path(folder)
         self._lock = BareLock.of(folder / "journal.lock")
-        self._sound: tuple[int, int] | None = None  # Which file has the right version.
+        self._header = b""  # The first line that has been found right.
+        self._kept: tuple[int, int] | None = None  # The file that a power cut can't take away.
 
     @classmethod
     def beside(cls, queue_file: Path) -> Journal:
@@ -52,16 +57,20 @@ class Journal:
             JournalError: the journal is of another version.
         """
         data = b"".join(map(encode, records))
-        with self._lock.hold(), failing(self.path, "written"):
+        with self._lock.hold(PATIENCE), failing(self.path, "written"):
             descriptor = self._open()
             try:
                 size = self._mended(descriptor)
-                head = b"" if size else encode(self._header())
-                extend(descriptor, head + data, size, sync=sync)
+                if is_new := not size:
+                    # On the disk before anything else: a file that begins otherwise is refused.
+                    header = self._new_header()
+                    extend(descriptor, header, 0, sync=True)
+                    size = len(header)
+                if sync:
+                    self._keep(descriptor, is_new)
+                extend(descriptor, data, size, sync=sync)
             finally:
                 os.close(descriptor)
-            if sync and not size:
-                sync_folder(self.folder)
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -73,19 +82,29 @@ class Journal:
 
     def _mended(self, descriptor: int) -> int:
         """Return the file's size, once it ends with a whole line."""
-        status = os.fstat(descriptor)
-        size = status.st_size
+        size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             size = _end_of_lines(descriptor, size)
             os.ftruncate(descriptor, size)
-        if size and self._sound != (status.st_dev, status.st_ino):
-            check_header(self.path, os.pread(descriptor, CHUNK, 0).split(b"\n", 1)[0])
-            self._sound = status.st_dev, status.st_ino
+        if size and os.pread(descriptor, len(self._header) or 1, 0) != self._header:
+            header = os.pread(descriptor, CHUNK, 0).split(b"\n", 1)[0] + b"\n"
+            check_header(self.path, header)
+            self._header = header
         return size
 
-    def _header(self) -> dict[str, Any]:
-        # Logs may be left of a journal that somebody has deleted: no id may come twice.
-        return {"journal": "pegasus", "version": VERSION, "last_id": last_job(self.folder)}
+    def _keep(self, descriptor: int, is_new: bool) -> None:
+        """Have the file itself on the disk, and the folders that were made for it."""
+        file = _identity(os.fstat(descriptor))
+        if is_new or self._kept != file:
+            for folder in (self.folder, *self.folder.parents[:2]):
+                sync_folder(folder)
+            self._kept = file
+
+    def _new_header(self) -> bytes:
+        # Logs may be left of a journal that somebody has deleted: no id may come twice. The time
+        # tells it from that one: the new file may well have got the old one's inode.
+        last_id = last_job(self.folder)
+        return encode({"journal": "pegasus", "version": VERSION, "last_id": last_id, "at": now()})
 
 
 class JournalReader:
@@ -98,36 +117,46 @@ class JournalReader:
 
     def __init__(self, folder: Path, *events: str) -> None:
         self.path = journal_path(folder)
-        self._wanted = tuple(f'{{"event": "{event}"'.encode() for event in events)
+        self._wanted = tuple(f'{{"event": "{event}"'.encode() for event in events) or b""
         self._file: tuple[int, int] | None = None
+        self._header = b""
         self._offset = 0
         self.last_id = 0
-        """The id from which the journal says to go on counting."""
+        """The id from which to go on counting, as far as no record has a higher one."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a journal, as far as has been read: its first line."""
+        return bool(self._header)
 
     def begins_anew(self) -> bool:
         """Return whether `read` begins with the first record, of another file than before.
 
-        It does when the file has been removed or replaced.
+        It does when the file has been removed, replaced or emptied.
 
         Raises:
-            StorageError: it can't be looked at.
+            StorageError: it can't be read.
         """
-        try:
-            status = os.stat(self.path)
-        except FileNotFoundError:
-            file, size = None, 0
-        except OSError:
-            with failing(self.path, "read"):
-                raise
-        else:
-            file, size = (status.st_dev, status.st_ino), status.st_size
-        is_new = file != self._file or size < self._offset
-        if is_new:
-            self._file, self._offset = file, 0
-        return is_new
+        found, is_same = None, self._file is None
+        gone = suppress(FileNotFoundError)
+        with failing(self.path, "read"), gone, open(self.path, "rb", buffering=0) as file:
+            found, is_same = _identity(os.fstat(file.fileno())), self._is_same(file)
+        if not is_same:
+            self._file, self._header, self._offset = found, b"", 0
+        return not is_same
+
+    def _is_same(self, file: BinaryIO) -> bool:
+        """Whether an open file is the one that was read, and has what was read of it."""
+        number = file.fileno()
+        status = os.fstat(number)
+        header = os.pread(number, len(self._header), 0)
+        is_long = status.st_size >= self._offset
+        return is_long and (self._file, self._header) == (_identity(status), header)
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Yield what has been added since the last time; what is no record is passed over.
+
+        Of a file that has come in the place of the one before, nothing is: see `begins_anew`.
 
         Raises:
             StorageError: it can't be read.
@@ -139,15 +168,21 @@ class JournalReader:
             except FileNotFoundError:
                 return
             with file:
-                file.seek(self._offset)
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    is_first, self._offset = not self._offset, self._offset + len(line)
-                    if is_first:
-                        self.last_id = check_header(self.path, line)
-                    elif not self._wanted or line.startswith(self._wanted):
-                        yield from filter(None, [decode(line)])
+                self._file = self._file or _identity(os.fstat(file.fileno()))
+                if self._is_same(file):
+                    yield from self._records(file)
+
+    def _records(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
+        file.seek(self._offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            is_header = not self._offset
+            if is_header:
+                self.last_id, self._header = check_header(self.path, line), line
+            self._offset += len(line)
+            if not is_header and line.startswith(self._wanted):
+                yield from filter(None, [decode(line)])
 
 
 def check_header(path: Path, line: bytes) -> int:
@@ -167,6 +202,10 @@ def check_header(path: Path, line: bytes) -> int:
         )
     last_id = header.get("last_id", 0)
     return last_id if isinstance(last_id, int) else 0
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _end_of_lines(descriptor: int, size: int) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pegasus.journal.file import JournalReader
+from pegasus.journal.logs import last_job
 from pegasus.journal.records import JOBS_REQUEUED, JOBS_TAKEN, UNDONE, Record, job_of
-from pegasus.model import Job
+from pegasus.model import Job, Params
+
+#: What a job is known by.
+_Key = tuple[str, Params, Params]
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Commit:
         id: eight hexadecimal digits, which mark the queue file's new content until it is in place.
         is_take: whether jobs are taken; else they are put back.
         jobs: the jobs.
-        consumed: consumed.yaml as it was: its `path`, and the `size` and `inode` it had, or null.
+        consumed: consumed.yaml as it was: its `path`, the `size` and `inode` it had: 0 and None
+            where there was none.
     """
 
     id: str
@@ -33,10 +38,11 @@ class Commit:
         """Return the commit that a record announces, or None where it is a broken one."""
         try:
             jobs = tuple(job_of(fields) for fields in record["jobs"])
-            return cls(
-                str(record["commit"]), record["event"] == JOBS_TAKEN, jobs, dict(record["consumed"])
-            )
-        except (LookupError, TypeError, ValueError, AttributeError):
+            before = record["consumed"]
+            path, size, inode = str(before["path"]), int(before["size"] or 0), before["inode"]
+            consumed = {"path": path, "size": size, "inode": inode}
+            return cls(str(record["commit"]), record["event"] == JOBS_TAKEN, jobs, consumed)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
             return None
 
 
@@ -48,10 +54,12 @@ class Ledger:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._reader = JournalReader(folder, JOBS_TAKEN, JOBS_REQUEUED, UNDONE)
         self._last_id = 0
-        self._requeued: list[Job] = []
+        self._requeued: dict[_Key, dict[int, Job]] = {}
         self._last: Commit | None = None
+        self._is_noted = True  # Whether what the last commit did is in the two above.
 
     def catch_up(self) -> Commit | None:
         """Read what is new; return the last commit, unless that has been undone.
@@ -61,53 +69,62 @@ class Ledger:
             JournalError: it is of another version.
         """
         if self._reader.begins_anew():
-            self._requeued, self._last = [], None
+            self._note_last()
+            self._requeued, self._last = {}, None
         for record in self._reader.read():
-            self._note(record)
-        self._last_id = max(self._last_id, self._reader.last_id)
+            self._read(record)
+        # A journal that is yet to be begun will begin behind the logs that are left.
+        begin = self._reader.last_id if self._reader.has_begun else last_job(self._folder)
+        self._last_id = max(self._last_id, begin)
         return self._last
 
     def named(self, jobs: Iterable[Job]) -> list[Job]:
-        """Return the jobs, which are about to be taken, with ids."""
-        requeued = _after(self._requeued, self._last)
+        """Return the jobs, which are about to be taken, with ids. The last commit is made."""
+        self._note_last()
+        known: dict[_Key, Iterator[Job]] = {}
         last, named = self._last_id, []
         for job in jobs:
-            known = _recognized(job, requeued)
-            last += not known
-            named.append(
-                replace(job, id=known.id, attempts=known.attempts)
-                if known
-                else replace(job, id=last)
-            )
+            key = _key(job)
+            if key not in known:
+                known[key] = iter(self._requeued.get(key, {}).values())
+            if before := next(known[key], None):
+                named.append(replace(job, id=before.id, attempts=before.attempts))
+            else:
+                last += 1
+                named.append(replace(job, id=last))
         return named
 
-    def _note(self, record: dict[str, Any]) -> None:
+    def remember(self, jobs: Iterable[Job]) -> None:
+        """Never give the ids of jobs again, whatever becomes of the journal."""
+        self._last_id = max([self._last_id, *(job.id for job in jobs)])
+
+    def _read(self, record: dict[str, Any]) -> None:
         if record["event"] == UNDONE:
             if self._last and self._last.id == record.get("commit"):
-                self._last = None
+                self._last, self._is_noted = None, True
         elif commit := Commit.of(record):
-            self._requeued = _after(self._requeued, self._last)
-            self._last = commit
-            self._last_id = max(self._last_id, *(job.id for job in commit.jobs), 0)
+            self._note_last()
+            self._last, self._is_noted = commit, False
+
+    def _note_last(self) -> None:
+        """Take the last commit for made: none is begun before the one before it is settled."""
+        if self._last and not self._is_noted:
+            jobs = [job for job in self._last.jobs if job.id > 0]
+            for job in jobs:
+                self._requeued.get(_key(job), {}).pop(job.id, None)
+            if not self._last.is_take:
+                self._put_before(jobs)
+            self.remember(jobs)
+        self._is_noted = True
+
+    def _put_before(self, jobs: Iterable[Job]) -> None:
+        """Note jobs that stand in the queue again, before others with the same texts."""
+        added: dict[_Key, dict[int, Job]] = {}
+        for job in jobs:
+            added.setdefault(_key(job), {})[job.id] = job
+        for key, same in added.items():
+            self._requeued[key] = {**same, **self._requeued.get(key, {})}
 
 
-def _after(requeued: list[Job], commit: Commit | None) -> list[Job]:
-    """Return what stands in the queue again once a commit has been made."""
-    if commit is None:
-        return [*requeued]
-    if not commit.is_take:
-        return [*commit.jobs, *requeued]
-    taken = {job.id for job in commit.jobs}
-    return [job for job in requeued if job.id not in taken]
-
-
-def _recognized(job: Job, requeued: list[Job]) -> Job | None:
-    """Return a job that was put back as it was, and drop it from those."""
-    for index, one in enumerate(requeued):
-        if _text(one) == _text(job):
-            return requeued.pop(index)
-    return None
-
-
-def _text(job: Job) -> tuple[object, ...]:
+def _key(job: Job) -> _Key:
     return job.template, job.params, job.options.written

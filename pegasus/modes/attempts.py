@@ -5,9 +5,16 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from pegasus.errors import NeverStartedError
-from pegasus.events import AttemptEnded, AttemptStarted, CancelCommandEnded, Sink
+from pegasus.errors import NeverStartedError, PegasusError
+from pegasus.events import (
+    AttemptAnnounced,
+    AttemptEnded,
+    AttemptStarted,
+    CancelCommandEnded,
+    Sink,
+)
 from pegasus.model import Attempt, Ending, Job, Node, Options, Outcome
 from pegasus.modes.cancelling import WITHIN, CancelCommand
 from pegasus.modes.reconnect import Clock
@@ -18,6 +25,28 @@ from pegasus.ssh.base import Cancellation, Connect, Connection
 REPEATED = frozenset({Outcome.FAILED, Outcome.SIGNALLED, Outcome.TIMED_OUT, Outcome.LOST})
 
 BEFORE_IT_BEGAN = "before it began"
+
+#: How often it is tried to have the start of an attempt on record, in seconds.
+RETRY = 0.5
+
+
+class Keeper(Protocol):
+    """Keeps a record of attempts and their output: a `pegasus.journal.recorder.Recorder`."""
+
+    def begin(self, attempt: Attempt) -> None:
+        """Have the start of an attempt on record, and a place for its output.
+
+        Raises:
+            PegasusError: that can't be done now, as people have been told; asked again, it goes
+                on from there.
+        """
+
+
+class NoKeeper:
+    """A Keeper for runs of which nothing is kept."""
+
+    def begin(self, attempt: Attempt) -> None:
+        """Do nothing; see `Keeper.begin`."""
 
 
 @dataclass(eq=False)
@@ -62,6 +91,7 @@ class Attempts:
         connect: makes a node's connection.
         emit: where events go.
         defaults: what holds for a job where neither it nor its node says anything.
+        keeper: has the start of each attempt on record before it begins.
         clock: the time between tries to connect.
         cancel_within: how long a cancelled attempt waits for its cancel command, in seconds.
     """
@@ -72,6 +102,7 @@ class Attempts:
         emit: Sink,
         defaults: Options = Options(),  # noqa: B008 (it is frozen)
         *,
+        keeper: Keeper | None = None,
         clock: Clock | None = None,
         cancel_within: float = WITHIN,
     ) -> None:
@@ -79,9 +110,11 @@ class Attempts:
         self.clock = clock or Clock()
         self._emit = emit
         self._defaults = defaults
+        self._keeper = keeper or NoKeeper()
         self._cancel_within = cancel_within
         self._lock = threading.Lock()
         self._numbers: Counter[int] = Counter()
+        self._are_last = False
 
     def plan(self, job: Job, node: Node) -> Plan:
         """Return what `job` comes to on `node`.
@@ -96,25 +129,41 @@ class Attempts:
     ) -> Running:
         """Return a new attempt, which makes `after` good; it is not run yet."""
         with self._lock:
-            self._numbers[job.id] += 1
-            number = self._numbers[job.id]
+            number = max(self._numbers[job.id], job.attempts) + 1
+            self._numbers[job.id] = number
         repeats = after.attempt.number if after else 0
         attempt = Attempt(number, job, connection.node, plan.command, repeats)
         return Running(attempt, plan, connection, after)
 
+    def counted(self, job: Job) -> Job:
+        """Return a job as whoever takes it next must know it: with the attempts it has had."""
+        with self._lock:
+            return replace(job, attempts=max(self._numbers[job.id], job.attempts))
+
+    def stop(self) -> None:
+        """Run no job again: what ends from now on says so."""
+        self._are_last = True
+
     def run(self, running: Running) -> Ending | NeverStartedError:
-        """Run an attempt; return how it ended, which is emitted, or why it never started."""
+        """Run an attempt; return how it ended, which is emitted, or why it never started.
+
+        It is not begun before its start is on record. Until then it waits, or is cancelled.
+        """
+        is_kept = self._keep(running)
         self._emit(AttemptStarted(running.attempt))
+        if not is_kept:
+            return self.forgo(running)
         command = self._cancel_command(running)
         if running.plan.cancel is not None and running.cancellation.outcome is None:
             running.cancellation.on_cancel(command.start)
-        ending = _execute(running, command)
+        ending = self._execute(running, command)
         problem = command.finish()
         if isinstance(ending, Ending):
             is_lost = ending.outcome is Outcome.LOST and running.plan.cancel is not None
             running.owes_cancel = is_lost and not command.is_started
             ending = _explain(ending, running.plan, problem)
-            self._emit(AttemptEnded(running.attempt, ending))
+            again = running.may_repeat(ending) and not self._are_last
+            self._emit(AttemptEnded(running.attempt, ending, again))
         return ending
 
     def forgo(self, running: Running) -> Ending:
@@ -129,25 +178,42 @@ class Attempts:
         command.start(self._cancel_within / 2, self.clock)
         self._emit(CancelCommandEnded(running.attempt, command.finish()))
 
+    def _keep(self, running: Running) -> bool:
+        """Have an attempt's start on record; return whether it is, or it was cancelled before."""
+        is_cancelled: threading.Event | None = None
+        while True:
+            try:
+                self._keeper.begin(running.attempt)
+                return True
+            except PegasusError:
+                if is_cancelled is None:
+                    is_cancelled = threading.Event()
+                    running.cancellation.on_cancel(is_cancelled.set)
+                if is_cancelled.wait(RETRY):
+                    return False
+
     def _cancel_command(self, running: Running) -> CancelCommand:
         text = running.plan.cancel or ""
         within = self._cancel_within
         return CancelCommand(running.attempt, text, self.connect, self._emit, within)
 
+    def _execute(self, running: Running, command: CancelCommand) -> Ending | NeverStartedError:
+        cancellation, plan = running.cancellation, running.plan
 
-def _execute(running: Running, command: CancelCommand) -> Ending | NeverStartedError:
-    cancellation = running.cancellation
-    try:
-        return running.connection.attempt(
-            running.plan.command, command.on_output, cancellation, running.plan.timeout
-        )
-    except NeverStartedError as error:
-        if cancellation.outcome is not None:  # Nobody wants it to start elsewhere, either.
-            return Ending(cancellation.outcome, detail=BEFORE_IT_BEGAN)
-        return error
-    except Exception as error:
-        # A mistake of ours must not leave the run waiting for an ending that never comes.
-        return Ending(Outcome.LOST, detail=f"internal error: {error!r}")
+        def announce(pid: int | None) -> None:
+            self._emit(AttemptAnnounced(running.attempt, pid))
+
+        try:
+            return running.connection.attempt(
+                plan.command, command.on_output, cancellation, plan.timeout, announce
+            )
+        except NeverStartedError as error:
+            if cancellation.outcome is not None:  # Nobody wants it to start elsewhere, either.
+                return Ending(cancellation.outcome, detail=BEFORE_IT_BEGAN)
+            return error
+        except Exception as error:
+            # A mistake of ours must not leave the run waiting for an ending that never comes.
+            return Ending(Outcome.LOST, detail=f"internal error: {error!r}")
 
 
 def _explain(ending: Ending, plan: Plan, problem: str) -> Ending:

@@ -192,7 +192,7 @@ class BroadcastMode:
         for attempt, error in refused:
             self._emit(NeverStarted(attempt, error))
             self._emit(NodeLost(attempt.node, error.problem))
-        self._feed.put_back(job, refused[0][1])
+        self._feed.put_back(self._attempts.counted(job), refused[0][1])
         with self._lock:
             self._draining = True
         return True

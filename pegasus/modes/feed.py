@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from pegasus.errors import NodeError, PegasusError, StorageError
+from pegasus.errors import JournalError, NodeError, PegasusError, StorageError
 from pegasus.events import JobRequeued, LockAwaited, QueueMended, QueueRefused, Sink
 from pegasus.files.queuefile import QueueFile, Signature
 from pegasus.model import Job
@@ -132,8 +132,8 @@ class Feed:
         self._seen = None
         with suppress(StorageError):
             self._seen = self._queue.signature()
-        if isinstance(error, StorageError):
-            # Nothing in the file tells when a full disk has room again.
+        if isinstance(error, (StorageError, JournalError)):
+            # Nothing in the file tells when a full disk has room again, or a journal is mended.
             self._retry_at = time.monotonic() + 5 * POLL
         if str(error) != self._refused:
             self._refused = str(error)

@@ -213,7 +213,7 @@ class QueueMode:
 
     def _give_back(self, running: Running, error: NeverStartedError) -> None:
         if running.after is None:
-            self._feed.put_back(running.attempt.job, error)
+            self._feed.put_back(self._attempts.counted(running.attempt.job), error)
         else:
             self._failed.appendleft(running.after)
 
@@ -230,6 +230,7 @@ class QueueMode:
 
     def _stop(self) -> None:
         self._draining = True
+        self._attempts.stop()
         self._nodes.stop()
 
     def _cancel_job(self, number: int) -> bool:

@@ -90,11 +90,13 @@ class Rounds:
         """Run no job again."""
         with self._lock:
             self._is_stopped.set()
+            self._attempts.stop()
 
     def cancel(self) -> int:
         """Cancel what runs, and what may still begin to run; return how many run."""
         with self._lock:
             self._is_stopped.set()
+            self._attempts.stop()
             self._is_cancelled = True
             return self._cancel(self._running.values())
 

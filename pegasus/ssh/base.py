@@ -12,6 +12,14 @@ from pegasus.model import Ending, Node, Outcome
 #: Called with the bytes of a command's output as they arrive, from the thread that reads them.
 OnOutput = Callable[[Stream, bytes], None]
 
+#: Called once when a command has certainly begun, before any of its standard output, from the
+#: same thread: with the number of its process group on its host, or None where it has none.
+OnAnnounced = Callable[[int | None], None]
+
+
+def nobody(_: int | None) -> None:
+    """Take no notice: the OnAnnounced of those who need not know."""
+
 
 class GivenUpError(Exception):
     """Nobody wants the connection any more that is being made; no caller of `open` sees this."""
@@ -77,6 +85,7 @@ class Connection(Protocol):
         on_output: OnOutput,
         cancellation: Cancellation,
         timeout: float | None = None,
+        on_announced: OnAnnounced = nobody,
     ) -> Ending:
         """Run `command` with `sh -c` and return how it ended, when all of its output is read.
 

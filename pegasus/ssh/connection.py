@@ -10,7 +10,7 @@ from paramiko import Channel, SSHConfig
 
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.model import Ending, Node, Outcome
-from pegasus.ssh.base import Cancellation, GivenUpError, OnOutput
+from pegasus.ssh.base import Cancellation, GivenUpError, OnAnnounced, OnOutput, nobody
 from pegasus.ssh.login.dial import Line, first_hop
 from pegasus.ssh.login.gate import DroppedError, Gate
 from pegasus.ssh.login.handshake import Handshake
@@ -100,6 +100,7 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         on_output: OnOutput,
         cancellation: Cancellation,
         timeout: float | None = None,
+        on_announced: OnAnnounced = nobody,
     ) -> Ending:
         """Run `command`; see `pegasus.ssh.base.Connection.attempt`.
 
@@ -109,7 +110,7 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         refused = refuse(command, on_output)
         if refused is not None:
             return refused
-        arguments = runner.options(on_output, cancellation, self._grace, timeout)
+        arguments = runner.options(on_output, cancellation, self._grace, timeout, on_announced)
         for is_last in (False, True):
             if cancellation.outcome is not None:
                 break

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.events import Stream
 from pegasus.model import Ending, Node, Outcome
-from pegasus.ssh.base import Cancellation, OnOutput
+from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, nobody
 
 _SUCCESS = Ending.exited(0)
 
@@ -37,6 +37,7 @@ class Act:
         gate: when given, the command runs until this event is set, or it is cancelled.
         refusal: when given, the command never starts, for this reason.
         drops: whether the connection is gone afterwards, so that the next attempt opens again.
+        pid: the number that the process group of the command pretends to have.
     """
 
     output: tuple[tuple[Stream, bytes], ...] = ()
@@ -44,6 +45,7 @@ class Act:
     gate: threading.Event | None = None
     refusal: str | None = None
     drops: bool = False
+    pid: int | None = None
 
     @classmethod
     def exits(cls, status: int) -> Act:
@@ -113,6 +115,7 @@ class FakeConnection:
         on_output: OnOutput,
         cancellation: Cancellation,
         timeout: float | None = None,
+        on_announced: OnAnnounced = nobody,
     ) -> Ending:
         """Act out what the script says; record it unless it never starts."""
         if cancellation.outcome is not None:
@@ -123,6 +126,7 @@ class FakeConnection:
         if act.refusal is not None:
             raise NeverStartedError(self.node, "session", act.refusal)
         self._hosts.record(self.node, command)
+        on_announced(act.pid)
         for stream, data in act.output:
             on_output(stream, data)
         return self._wait(act, cancellation, timeout)

@@ -16,7 +16,7 @@ from invoke.runners import Local, Runner
 from pegasus.errors import NeverStartedError
 from pegasus.events import Stream
 from pegasus.model import Ending, Node, Outcome
-from pegasus.ssh.base import Cancellation, OnOutput
+from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, nobody
 from pegasus.ssh.running import watchdog
 from pegasus.ssh.running.endings import exit_ending, refuse
 from pegasus.ssh.running.runner import OPTIONS, NotStartedError, StreamingRunner, options
@@ -128,9 +128,9 @@ class LocalRunner(StreamingRunner, Local):
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # a Ctrl-C in the terminal is for us alone
             )
-        except OSError as error:
+            self.running = _followed(process)
+        except (OSError, RuntimeError) as error:  # RuntimeError: out of threads.
             raise NotStartedError(f"can't start sh: {error}") from error
-        self.running = LocalProcess(process)
         self.opts["on_process"](self.running)
         try:
             _write(process, watchdog.leash(command))
@@ -142,6 +142,16 @@ class LocalRunner(StreamingRunner, Local):
         Runner.stop(self)
         if hasattr(self, "running"):
             self.running.dispose()
+
+
+def _followed(process: subprocess.Popen[bytes]) -> LocalProcess:
+    """Return what follows a watchdog that has not been told its command; or have it end."""
+    try:
+        return LocalProcess(process)
+    except BaseException:
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            _close(pipe)
+        raise
 
 
 def _write(process: subprocess.Popen[bytes], data: bytes) -> None:
@@ -172,6 +182,7 @@ class LocalConnection:
         on_output: OnOutput,
         cancellation: Cancellation,
         timeout: float | None = None,
+        on_announced: OnAnnounced = nobody,
     ) -> Ending:
         """Run `command`; see `pegasus.ssh.base.Connection.attempt`."""
         if cancellation.outcome is not None:
@@ -179,7 +190,7 @@ class LocalConnection:
         refused = refuse(command, on_output)
         if refused is not None:
             return refused
-        arguments = options(on_output, cancellation, self._grace, timeout)
+        arguments = options(on_output, cancellation, self._grace, timeout, on_announced)
         try:
             result: Any = LocalRunner(self._context).run(
                 command, on_process=self._remember, **arguments

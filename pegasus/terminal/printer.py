@@ -17,6 +17,10 @@ from pegasus.terminal.screen import Screen
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+#: How many jobs are listed of those that a dead run has interrupted.
+LISTED = 10
+
+
 class _Output:
     """One stream of a running attempt: cuts it into lines and lets every Nth pass."""
 
@@ -147,6 +151,18 @@ class Printer:
         self.say(f"back at the head of the queue: {event.job.template}")
 
     @_show.register
+    def _(self, event: events.RunDied) -> None:
+        lines = [f"  job {job.id}: {first_line(job.template)}" for job in event.interrupted]
+        if not lines:
+            self.say(f"run {event.run} has died; it was running no job")
+            return
+        head = f"run {event.run} has died, and interrupted {count(len(lines), 'job')}:"
+        tail = "inv retry --interrupted puts them back into the queue"
+        if len(lines) > LISTED:
+            lines[LISTED:] = [f"  … and {len(lines) - LISTED} more (inv logs --failed shows them)"]
+        self.say("\n".join([head, *lines, tail]))
+
+    @_show.register
     def _(self, event: events.LockAwaited) -> None:
         self.say(f"waiting for the queue: it is locked by {event.holder}")
 
@@ -189,6 +205,12 @@ class Printer:
 def _harmless(text: str) -> str:
     """Return a text in which others may have had a word, without control characters."""
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text that is not blank, with `…` where there are more."""
+    first, *more = [line for line in text.split("\n") if line.strip()] or [""]
+    return first + (" …" if more else "")
 
 
 def count(number: int, noun: str) -> str:

@@ -41,8 +41,13 @@ class Screen:
                 self._err = None
 
 
-def write(stream: TextIO, lines: Iterable[str]) -> Exception | None:
-    """Write and flush; return what went wrong, or None."""
+def write(stream: TextIO | None, lines: Iterable[str]) -> Exception | None:
+    """Write and flush; return what went wrong, or None.
+
+    Nothing goes wrong where there is no stream: whoever started this has closed it.
+    """
+    if stream is None:
+        return None
     text = "".join(f"{line}\n" for line in lines)
     try:
         try:
@@ -50,6 +55,21 @@ def write(stream: TextIO, lines: Iterable[str]) -> Exception | None:
         except UnicodeEncodeError:
             encoding = stream.encoding or "ascii"
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError) as error:
+        _drop(stream)
+        return error
+    return None
+
+
+def write_bytes(stream: TextIO, data: bytes) -> Exception | None:
+    """Write bytes as they are, and flush; return what went wrong, or None."""
+    try:
+        if hasattr(stream, "buffer"):
+            stream.flush()
+            stream.buffer.write(data)
+        else:  # It is of text alone, as one that somebody has put in the place of stdout may be.
+            stream.write(data.decode(errors="replace"))
         stream.flush()
     except (OSError, ValueError) as error:
         _drop(stream)

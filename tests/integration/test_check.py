@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -192,3 +193,11 @@ def test_a_caller_gets_what_was_found(filled: Project) -> None:
     run = filled.run("look")
     assert run.wait() == 0, run.err
     assert [line for line in run.out.splitlines() if "problem" not in line] == ["3", "3 1"]
+
+
+def test_a_closed_stdout_is_no_error(project: Project) -> None:
+    project.hosts("- localhost\n")
+    project.queue("- echo hi\n")
+    run = project.start("check", preexec_fn=lambda: os.close(1))
+    assert run.wait() == 0
+    assert run.err == ""

@@ -115,4 +115,14 @@ def test_the_demonstration_shows_both_modes(bare: Project) -> None:
 def test_the_demonstration_is_not_among_the_tasks_to_embed() -> None:
     import pegasus.tasks
 
-    assert set(pegasus.tasks.ns.task_names) == {"queue", "broadcast", "check", "lock", "stop"}
+    assert set(pegasus.tasks.ns.task_names) == {
+        "add",
+        "broadcast",
+        "check",
+        "lock",
+        "logs",
+        "queue",
+        "retry",
+        "status",
+        "stop",
+    }

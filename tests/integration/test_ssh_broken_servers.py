@@ -22,7 +22,7 @@ from pegasus.ssh.base import Cancellation, Connection
 from pegasus.ssh.connect import connector
 from pegasus.ssh.login import gate, handshake
 from pegasus.ssh.running import runner, session
-from pegasus.ssh.running.watchdog import MARKER
+from pegasus.ssh.running.watchdog import announcement
 
 KEX_INIT, NEW_KEYS, KEX_REPLY, SERVICE, AUTH_FAILED, LET_IN = 20, 21, 31, 6, 51, 52
 SESSION, ANSWER = 91, 99
@@ -159,7 +159,7 @@ def test_the_name_of_a_signal_does_not_command_the_terminal(start: Start) -> Non
         message.add_string("exit-signal")
         for part in (False, EVIL, False, "", ""):
             message.add_boolean(part) if isinstance(part, bool) else message.add_string(part)
-        channel.send(MARKER)
+        channel.send(announcement(1))
         channel.transport._send_user_message(message)
         channel.close()
 

@@ -14,7 +14,7 @@ from pegasus.events import Event
 from pegasus.files.queuefile import QueueFile
 from pegasus.lint import Linter
 from pegasus.model import Host, Node, Options, Params
-from pegasus.modes.attempts import Attempts
+from pegasus.modes.attempts import Attempts, Keeper
 from pegasus.modes.broadcast import BroadcastMode
 from pegasus.modes.feed import Feed
 from pegasus.modes.queue import QueueMode
@@ -67,6 +67,7 @@ class Bench:
         self.mode: QueueMode | BroadcastMode | None = None
         self.clock = FastClock()
         self.defaults = Options()
+        self.keeper: Keeper | None = None
         self.reconnect_for = 3600.0
         self.cancel_within = 30.0
 
@@ -99,6 +100,7 @@ class Bench:
             self.hosts.connect,
             self.emit,
             self.defaults,
+            keeper=self.keeper,
             clock=self.clock,
             cancel_within=self.cancel_within,
         )

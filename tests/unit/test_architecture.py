@@ -32,7 +32,9 @@ STOREYS = [
     ["result"],
     ["modes", "interrupts", "control"],
     ["terminal"],
-    ["runs"],
+    ["inputs", "queue", "registration"],
+    ["supervision"],
+    ["runs", "errands"],
     ["tasks", "demo"],
     ["cli"],
 ]
@@ -63,6 +65,7 @@ LIBRARIES = {
     "tomli": {"helpers"},
     "tomllib": {"helpers"},  # Python's own from 3.11 on
     "pytimeparse": {"durations"},
+    "rich": {"terminal"},
 }
 
 #: The rooms that write to the terminal.
@@ -170,9 +173,9 @@ def test_only_the_terminal_prints(path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "forbidden"),
     [
-        ("pegasus", {"invoke", "yaml", "paramiko", "fabric", "pybars", "fasteners"}),
-        ("pegasus.tasks", {"paramiko", "fabric", "pybars", "pymeta", "fasteners"}),
-        ("pegasus.cli", {"paramiko", "fabric", "pybars", "pymeta", "fasteners"}),
+        ("pegasus", {"invoke", "yaml", "paramiko", "fabric", "pybars", "fasteners", "rich"}),
+        ("pegasus.tasks", {"paramiko", "fabric", "pybars", "pymeta", "fasteners", "rich"}),
+        ("pegasus.cli", {"paramiko", "fabric", "pybars", "pymeta", "fasteners", "rich"}),
         ("pegasus.template", {"pybars", "pymeta", "inflection", "yaml", "jmespath", "tomllib"}),
         ("pegasus.ssh.fake", {"paramiko", "fabric", "invoke"}),
     ],

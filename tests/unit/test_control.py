@@ -70,7 +70,7 @@ def warnings() -> list[str]:
 
 @pytest.fixture
 def control(folder: Path, run: Run, warnings: list[str]) -> Iterator[Control]:
-    with Control(folder, "queue", run, warnings.append) as made:
+    with Control(folder, Record.of_this_process("queue"), run, warnings.append) as made:
         yield made
 
 
@@ -158,8 +158,8 @@ def test_one_job_is_cancelled_and_an_unknown_one_is_said(
 def test_all_runs_of_a_queue_are_told(folder: Path, warnings: list[str]) -> None:
     one, two = Run(), Run()
     with (
-        Control(folder, "queue", one, warnings.append),
-        Control(folder, "broadcast", two, warnings.append),
+        Control(folder, Record.of_this_process("queue"), one, warnings.append),
+        Control(folder, Record.of_this_process("broadcast"), two, warnings.append),
     ):
         report = tell_all(folder, "drain")
     assert [one.told, two.told] == [["drain"], ["drain"]]
@@ -187,7 +187,7 @@ def test_the_answer_leaves_before_the_run_ends(
         done.set()
 
     run.drain = drain  # type: ignore[method-assign]
-    with Control(folder, "queue", run, warnings.append):
+    with Control(folder, Record.of_this_process("queue"), run, warnings.append):
         record = only(folder)
         asker = threading.Thread(target=lambda: answers.append(tell(folder, record, "drain")))
         asker.start()
@@ -206,7 +206,7 @@ def test_files_are_for_their_owner_alone_whatever_the_umask(
 ) -> None:
     before = os.umask(mask)
     try:
-        with Control(folder, "queue", run, warnings.append):
+        with Control(folder, Record.of_this_process("queue"), run, warnings.append):
             modes = {path.suffix: path.stat().st_mode for path in folder.iterdir()}
             folders = [stat.S_IMODE(p.stat().st_mode) for p in (folder, *folder.parents[:2])]
     finally:
@@ -232,7 +232,10 @@ def test_the_record_is_for_people_too(control: Control, folder: Path) -> None:
 
 
 def test_the_files_go_when_a_run_fails(folder: Path, run: Run, warnings: list[str]) -> None:
-    with pytest.raises(ValueError, match="broken"), Control(folder, "queue", run, warnings.append):
+    with (
+        pytest.raises(ValueError, match="broken"),
+        Control(folder, Record.of_this_process("queue"), run, warnings.append),
+    ):
         raise ValueError("broken")
     assert names(folder) == []
 
@@ -240,8 +243,9 @@ def test_the_files_go_when_a_run_fails(folder: Path, run: Run, warnings: list[st
 def test_a_run_that_was_killed_is_cleared_away(folder: Path, tmp_path: Path) -> None:
     program = (
         "import os, pathlib, sys\n"
+        "from pegasus.control.record import Record\n"
         "from pegasus.control.server import Control\n"
-        "with Control(pathlib.Path(sys.argv[1]), 'queue', None, print):\n"
+        "with Control(pathlib.Path(sys.argv[1]), Record.of_this_process('queue'), None, print):\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", program, str(folder)], check=False)
@@ -346,7 +350,7 @@ def test_a_new_run_clears_away_what_a_killed_one_has_left(
     leave_socket(folder / put(folder).socket)
     far = put(folder, id="0badbeef", socket="0badbeef.sock", host="far-away")
     other = put(folder, id="0badf00d", socket="0badf00d.sock", version=2)
-    with Control(folder, "queue", Run(), warnings.append):
+    with Control(folder, Record.of_this_process("queue"), Run(), warnings.append):
         left = {record.id for record in read_all(folder)}
     assert "0badcafe" not in left
     assert names(folder) == sorted([*living, f"{far.id}.json", f"{other.id}.json"])
@@ -365,7 +369,7 @@ def test_a_new_run_does_not_wait_for_one_that_lets_nobody_in(
                 client = waiting.enter_context(socket.socket(socket.AF_UNIX))
                 client.setblocking(False)
                 client.connect(str(folder / record.socket))
-        with Control(folder, "queue", Run(), warnings.append):
+        with Control(folder, Record.of_this_process("queue"), Run(), warnings.append):
             assert record in read_all(folder)
 
 
@@ -380,7 +384,7 @@ def test_where_the_path_is_too_long_the_socket_is_in_a_temporary_folder(
         deep = deep / ("d" * 60)
     deep.mkdir(parents=True)
     folder = deep / ".pegasus" / "queue.yaml" / "runs"
-    with Control(folder, "queue", run, warnings.append):
+    with Control(folder, Record.of_this_process("queue"), run, warnings.append):
         record = only(folder)
         place = Path(record.socket)
         assert place.is_absolute()
@@ -398,7 +402,7 @@ def test_a_long_tmpdir_does_not_matter(
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
     folder = deep / ".pegasus" / "queue.yaml" / "runs"
-    with Control(folder, "queue", run, warnings.append):
+    with Control(folder, Record.of_this_process("queue"), run, warnings.append):
         assert tell(folder, only(folder), "drain") is not None
     assert names(deep) == [".pegasus"]
 
@@ -414,7 +418,7 @@ def test_a_file_system_without_sockets_does_not_matter(
         return bind(place)
 
     monkeypatch.setattr(server, "_bind", refuse)
-    with Control(folder, "queue", run, warnings.append):
+    with Control(folder, Record.of_this_process("queue"), run, warnings.append):
         record = only(folder)
         assert tell(folder, record, "drain") is not None
     assert not Path(record.socket).parent.exists()
@@ -445,7 +449,7 @@ def test_a_run_that_can_not_listen_goes_on_with_one_message(
         return made[-1]
 
     monkeypatch.setattr(tempfile, "mkdtemp", note)
-    with Control(folder, "queue", run, warnings.append):
+    with Control(folder, Record.of_this_process("queue"), run, warnings.append):
         assert read_all(folder) == []
     assert len(warnings) == 1
     assert warnings[0].startswith("inv stop will not find this run: ")
@@ -458,7 +462,12 @@ def test_a_folder_that_can_not_be_made_is_a_message(
     tmp_path: Path, run: Run, warnings: list[str]
 ) -> None:
     (tmp_path / ".pegasus").write_text("a file in the way")
-    with Control(tmp_path / ".pegasus" / "queue.yaml" / "runs", "queue", run, warnings.append):
+    with Control(
+        tmp_path / ".pegasus" / "queue.yaml" / "runs",
+        Record.of_this_process("queue"),
+        run,
+        warnings.append,
+    ):
         pass
     assert len(warnings) == 1
 
@@ -548,7 +557,7 @@ def test_a_client_that_drips_is_left_too(
 def test_silent_clients_do_not_keep_others_out_nor_the_run_from_its_end(
     folder: Path, run: Run, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Control(folder, "queue", run, warnings.append):
+    with Control(folder, Record.of_this_process("queue"), run, warnings.append):
         place = str(folder / only(folder).socket)
         silent = [socket.socket(socket.AF_UNIX) for _ in range(server.CLIENTS // 2)]
         for connection in silent:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from pegasus.errors import StorageError
-from pegasus.locking import FileLock, Holder
+from pegasus.locking import BareLock, FileLock, Holder
 
 HOLD = """
 import sys
@@ -78,6 +78,20 @@ def test_it_dies_with_its_holder(lock: FileLock, other: subprocess.Popen[str]) -
     assert lock.holder() is None
     assert lock.try_acquire("inv queue")
     lock.release()
+
+
+def test_who_will_not_wait_for_ever_learns_who_keeps_it(
+    lock: FileLock, other: subprocess.Popen[str]
+) -> None:
+    other.send_signal(signal.SIGSTOP)
+    with pytest.raises(StorageError, match=rf"pid {other.pid} \(inv lock\)"):
+        lock.hold("inv queue", within=0.01).__enter__()
+    with pytest.raises(StorageError, match="another process keeps it"):
+        BareLock.of(lock.folder / "lock").hold(within=0.01).__enter__()
+    other.send_signal(signal.SIGCONT)
+    end(other)
+    with lock.hold("inv queue", within=60):
+        pass
 
 
 def test_one_thread_holds_it_at_a_time(path: Path, lock: FileLock) -> None:
@@ -224,7 +238,7 @@ def test_a_waiter_does_not_take_a_lock_that_others_do_not_see(
     other.communicate()
     with lock.hold("inv queue"):
         assert os.path.samestat(
-            os.stat(lock.folder / "lock"), os.fstat(lock._processes.lockfile.fileno())
+            os.stat(lock.folder / "lock"), os.fstat(lock._lock._processes.lockfile.fileno())
         )
 
 

@@ -25,7 +25,9 @@ import fabric
 import paramiko
 import pybars
 import pytest
+from invoke import Argument
 from invoke.context import Context
+from invoke.parser.parser import ParseMachine
 from paramiko.agent import AgentSSH
 from paramiko.transport import ChannelMap
 from pybars import _compiler
@@ -69,6 +71,7 @@ RELIED_ON: list[tuple[Any, str, Any]] = [
     (AgentSSH, "_connect", ["self", "conn"]),
     (fabric.ThreadingGroup, "_do", ["self", "method", "args", "kwargs"]),
     (Context, "_set", ["self", "args", "kwargs"]),
+    (Argument("name"), "_value", type(None)),
     (pybars, "_compiler", type(pybars)),
     (pybars.Compiler, "_handlebars", type),
     (_builder(), "_locals", dict),
@@ -235,6 +238,7 @@ def test_what_has_no_underscore_but_no_documentation_either_is_as_we_need_it() -
         channel.in_stderr_buffer: ("set_event", "read_ready"),
     }.items():
         assert [name for name in names if not hasattr(owner, name)] == []
+    assert list(inspect.signature(ParseMachine.handle).parameters) == ["self", "token"]
     made = inspect.signature(paramiko.Transport).parameters
     assert "packetizer_class" in made
     assert "transport_factory" in inspect.signature(paramiko.SSHClient.connect).parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pegasus.errors import NeverStartedError, UnreachableError
@@ -103,6 +105,14 @@ def test_a_job_that_did_not_start_again_is_not_owed_to_the_queue() -> None:
     error = NeverStartedError(NODE, "session", "refused")
     made = result(ended(attempt(1, 1), 1), AttemptStarted(again), NeverStarted(again, error))
     assert (made.owed, made.running) == ([], {})
+
+
+def test_a_job_that_is_back_in_the_queue_is_owed_no_more_though_it_has_had_an_attempt() -> None:
+    error = NeverStartedError(NODE, "session", "refused")
+    first, second = attempt(1, 1), attempt(2, 1)
+    back = JobRequeued(replace(first.job, attempts=1), error)
+    made = result(NeverStarted(first, error), NeverStarted(second, error), back)
+    assert [job.id for job in made.owed] == [2]
 
 
 def test_an_aborted_broadcast_says_so() -> None:

@@ -87,6 +87,32 @@ def test_what_can_not_be_is_refused_by_name(section: dict[str, Any], message: st
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("", (None, None)),
+        (None, (None, None)),
+        ("500", (500, None)),
+        (500, (500, None)),
+        (0, (0, None)),
+        ("30d", (None, 2_592_000.0)),
+        (" 12h ", (None, 43_200.0)),
+        ("1h 30m", (None, 5400.0)),
+    ],
+)
+def test_logs_are_kept_by_number_or_by_age(written: object, meant: tuple[object, object]) -> None:
+    assert Settings.from_config(config({"keep_logs": written})).kept_logs == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["some", "-1", -1, "1.5", True, "1e3", "30 parsecs", "d", "٣d", [90], "9" * 5000, "1:30"],
+)
+def test_what_is_neither_number_nor_age_of_logs_is_refused(written: object) -> None:
+    with pytest.raises(SettingsError, match=r"^keep_logs"):
+        Settings.from_config(config({"keep_logs": written}))
+
+
 DURATIONS = ["timeout", "kill_grace", "reconnect_for", "dead_after"]
 NUMBERS = {"print_period": 0, "retries": 0, "handshakes": 1, "handshakes_per_host": 1}
 

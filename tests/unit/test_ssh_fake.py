@@ -62,6 +62,23 @@ def test_output_is_handed_over_as_bytes_by_stream() -> None:
     assert seen == [(Stream.STDOUT, b"out"), (Stream.STDERR, b"err")]
 
 
+def test_a_command_is_announced_before_its_output_unless_it_never_starts() -> None:
+    told: list[object] = []
+    script = {"x": Act(output=((Stream.STDOUT, b"out"),), pid=7), "y": Act.never_starts()}
+    connection = FakeHosts(script).connect(NODES[0])
+
+    def attempt(command: str) -> None:
+        connection.attempt(
+            command, lambda _, data: told.append(data), Cancellation(), None, told.append
+        )
+
+    attempt("x")
+    with pytest.raises(NeverStartedError):
+        attempt("y")
+    attempt("z")
+    assert told == [7, b"out", None]
+
+
 def test_it_records_what_ran_where_in_order() -> None:
     hosts = FakeHosts()
     connections = [hosts.connect(node) for node in NODES]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -201,6 +202,20 @@ def test_without_sh_the_command_has_never_started(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NeverStartedError, match="can't start sh"):
         run(connection, "true")
+
+
+def test_a_lack_of_descriptors_or_threads_is_no_beginning_either(
+    connection: LocalConnection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("selectors.DefaultSelector", fail)
+        with pytest.raises(NeverStartedError, match="Too many open files"):
+            run(connection, f"touch {tmp_path}/begun")
+    assert run(connection, "true")[0].succeeded
+    assert not (tmp_path / "begun").exists()
 
 
 def test_a_sh_that_runs_something_else_has_never_started_the_command(

@@ -13,7 +13,9 @@ from pegasus.ssh.base import Cancellation
 from pegasus.ssh.running import stream
 from pegasus.ssh.running.endings import exit_ending
 from pegasus.ssh.running.stream import Follower, NotBegunError
-from pegasus.ssh.running.watchdog import MARKER
+from pegasus.ssh.running.watchdog import announcement
+
+MARKER = announcement(4194304)
 
 
 class Clock:
@@ -161,7 +163,18 @@ def _collect(seen: list[bytes], stream: Stream, data: bytes) -> None:
     seen.append(data)
 
 
-@pytest.mark.parametrize("noise", [b"", b"welcome\n", b"<pegasus: <peg", b"x" * 100])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"",
+        b"welcome\n",
+        b"<pegasus: <peg",
+        b"x" * 100,
+        b"<pegasus: started >",
+        b"<pegasus: started $$>",
+        b"<pegasus: started 12345678901234567890>",
+    ],
+)
 def test_only_what_follows_the_marker_is_the_command_s(clock: Clock, noise: bytes) -> None:
     output = b"\0one\n" + MARKER + b"two"  # the second marker is the command's own
     text = noise + MARKER + output
@@ -169,11 +182,47 @@ def test_only_what_follows_the_marker_is_the_command_s(clock: Clock, noise: byte
     cuttings.append([bytes([byte]) for byte in text])
     for chunks in cuttings:
         seen: list[bytes] = []
+        announced: list[int | None] = []
         process = reader(clock, chunks)
+        process.pace = 0.1
         listener = functools.partial(_collect, seen)
-        assert Follower(process, listener, Cancellation(), grace=1).run() == Ending.exited(3)
+        follower = Follower(process, listener, Cancellation(), 1, None, announced.append)
+        assert follower.run() == Ending.exited(3)
         assert b"".join(seen) == output
         assert b"" not in seen
+        assert announced == [4194304]
+
+
+def test_the_longest_announcement_may_come_in_pieces(clock: Clock) -> None:
+    text = announcement(10**19 - 1)
+    announced: list[int | None] = []
+    for cut in range(1, len(text)):
+        process = reader(clock, [b"noise" + text[:cut], text[cut:]])
+        Follower(process, lambda *_: None, Cancellation(), 1, None, announced.append).run()
+    assert announced == [10**19 - 1] * (len(text) - 1)
+
+
+def test_the_announcement_is_told_before_any_output(clock: Clock) -> None:
+    told: list[object] = []
+    process = reader(clock, [b"welcome", MARKER + b"out"])
+    follower = Follower(
+        process, lambda _, data: told.append(data), Cancellation(), 1, None, told.append
+    )
+    follower.run()
+    assert told == [4194304, b"out"]
+
+
+def test_who_hears_of_the_announcement_and_fails_does_not_end_the_command(clock: Clock) -> None:
+    def fail(_: int | None) -> None:
+        raise RuntimeError("a mistake")
+
+    seen: list[bytes] = []
+    process = reader(clock, [MARKER + b"one", b"two"])
+    listener = functools.partial(_collect, seen)
+    with pytest.raises(RuntimeError, match="a mistake"):
+        Follower(process, listener, Cancellation(), 1, None, fail).run()
+    assert seen == [b"one", b"two"]
+    assert process.ended
 
 
 @pytest.mark.parametrize("status", [0, 1, 255])

@@ -78,7 +78,7 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = process.stdout.read(), process.stderr.read()
-    return process.wait(20), out.removeprefix(watchdog.MARKER), err
+    return process.wait(20), out.removeprefix(watchdog.announcement(process.pid)), err
 
 
 def let_go(process: subprocess.Popen[bytes]) -> None:
@@ -88,7 +88,7 @@ def let_go(process: subprocess.Popen[bytes]) -> None:
 
 def read_until(process: subprocess.Popen[bytes], expected: bytes) -> None:
     assert process.stdout is not None
-    assert process.stdout.readline() == watchdog.MARKER + expected
+    assert process.stdout.readline() == watchdog.announcement(process.pid) + expected
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,48 @@ def test_runs_what_was_asked_and_passes_the_status_on(
 
 
 @pytest.mark.parametrize("command", ["echo out", "exit 3", "kill -KILL $$", "echo x >&2", "-x"])
-def test_the_marker_comes_before_anything_of_the_job(start: Start, command: str) -> None:
+def test_the_announcement_comes_before_anything_of_the_job(start: Start, command: str) -> None:
     process = start(command)
     assert process.stdout is not None
     expected = b"out\n" if command == "echo out" else b""
-    assert process.stdout.read() == watchdog.MARKER + expected
+    assert process.stdout.read() == watchdog.announcement(process.pid) + expected
 
 
-def test_a_job_whose_marker_can_t_be_written_is_not_run(start: Start, tmp_path: Path) -> None:
+def test_it_announces_the_group_and_not_itself_where_a_shell_is_around_it(start: Start) -> None:
+    command = 'readlink /proc/$$/exe; read -r stat </proc/$$/stat; set -- ${stat##*") "}; echo $3'
+    around = subprocess.Popen(
+        ["sh", "-c", '"$@"; exit $?', "sh", *watchdog.argv(1)],  # as some ForceCommands do
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    out = around.communicate(watchdog.leash(command))[0]
+    announcement = watchdog.announcement(around.pid)
+    assert out.startswith(announcement)
+    assert out.endswith(b"\n%d\n" % around.pid)
+
+
+def test_a_kill_of_the_announced_group_reaches_all_of_a_job(start: Start) -> None:
+    process = start("sleep 60 & sleep 60")
+    assert process.stdout is not None
+    found = watchdog.ANNOUNCEMENT.fullmatch(process.stdout.read(len(_announced(process))))
+    assert found is not None
+    wait_until(lambda: len(group(process.pid)) >= 4, "the job")
+    os.killpg(int(found[1]), signal.SIGKILL)
+    wait_until(lambda: group(process.pid) == [], "the end of the group")
+
+
+def _announced(process: subprocess.Popen[bytes]) -> bytes:
+    return watchdog.announcement(process.pid)
+
+
+def test_the_longest_announcement_is_as_long_as_it_says() -> None:
+    longest = watchdog.announcement(10**19 - 1)
+    assert len(longest) == watchdog.LONGEST
+    assert watchdog.ANNOUNCEMENT.fullmatch(longest)
+
+
+def test_a_job_whose_announcement_can_t_be_written_is_not_run(start: Start, tmp_path: Path) -> None:
     process = start("true")
     finish(process)
     with open("/dev/full", "wb") as full:
@@ -130,9 +164,24 @@ def test_a_job_whose_marker_can_t_be_written_is_not_run(start: Start, tmp_path: 
     assert not (tmp_path / "ran").exists()
 
 
-def test_the_text_does_not_show_the_marker_to_whoever_prints_it() -> None:
-    assert watchdog.MARKER.decode() not in watchdog.exec_request(10)
-    assert watchdog.MARKER not in watchdog.leash("echo ready")
+def test_the_text_does_not_bring_forth_the_announcement_where_it_is_shown() -> None:
+    assert not watchdog.ANNOUNCEMENT.search(watchdog.exec_request(10).encode())
+    assert not watchdog.ANNOUNCEMENT.search(watchdog.leash("echo ready"))
+
+
+@pytest.mark.parametrize("flag", ["-v", "-x", "-n"])
+def test_a_shell_that_shows_what_it_executes_does_not_bring_it_forth(
+    shell_path: str, flag: str
+) -> None:
+    script = f"exec 2>&1; {watchdog.TEXT}"
+    shown = subprocess.run(
+        ["sh", flag, "-c", script, "sh", "1", "1"],
+        env={**os.environ, "PATH": shell_path},
+        input=watchdog.leash("true"),
+        capture_output=True,
+    )
+    found = watchdog.ANNOUNCEMENT.findall(shown.stdout + shown.stderr)
+    assert len(found) == (flag != "-n")
 
 
 def test_keeps_output_and_errors_apart(start: Start) -> None:

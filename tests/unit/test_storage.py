@@ -216,3 +216,34 @@ def test_a_folder_can_be_neither_read_nor_written(tmp_path: Path) -> None:
     for deed in (storage.read, lambda p: storage.replace(p, b""), lambda p: storage.append(p, b"")):
         with pytest.raises(StorageError, match="is a directory; name a file"):
             deed(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_can_not_sync_folders_is_good_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    staged = storage.stage(tmp_path / "queue.yaml", b"- a\n", "5f0c91ab")
+    staged.put_in_place()
+    staged.close()
+    assert (tmp_path / "queue.yaml").read_bytes() == b"- a\n"
+
+
+def test_a_folder_that_is_not_synced_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StorageError, match="can't be written"):
+        storage.stage(tmp_path / "queue.yaml", b"- a\n", "5f0c91ab")
+    assert list(tmp_path.iterdir()) == []

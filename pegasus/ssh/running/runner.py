@@ -14,7 +14,7 @@ from invoke.runners import Result, Runner
 from paramiko import ChannelException
 
 from pegasus.model import Ending
-from pegasus.ssh.base import Cancellation, OnOutput
+from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, nobody
 from pegasus.ssh.plain import plain
 from pegasus.ssh.running import watchdog
 from pegasus.ssh.running.process import RemoteProcess
@@ -28,6 +28,7 @@ OPTIONS: dict[str, Any] = {
     "cancellation": None,
     "grace": 10.0,
     "longest": None,
+    "on_announced": nobody,
 }
 
 #: Invoke's own options for a command that has neither terminal nor input, and may fail.
@@ -39,14 +40,18 @@ class NotStartedError(Exception):
 
 
 def options(
-    on_output: OnOutput, cancellation: Cancellation, grace: float, timeout: float | None
+    on_output: OnOutput,
+    cancellation: Cancellation,
+    grace: float,
+    timeout: float | None,
+    on_announced: OnAnnounced,
 ) -> dict[str, Any]:
     """Return the keyword arguments with which `run` streams a command.
 
     Invoke's own `timeout` is not what we mean: it needs a thread, and knows one outcome.
     """
     ours = {"on_output": on_output, "cancellation": cancellation, "grace": grace}
-    return {**_QUIETLY, **ours, "longest": timeout}
+    return {**_QUIETLY, **ours, "longest": timeout, "on_announced": on_announced}
 
 
 class StreamingRunner(Runner):
@@ -65,7 +70,7 @@ class StreamingRunner(Runner):
 
     def wait(self) -> None:
         """Follow the command to its end."""
-        names = ("on_output", "cancellation", "grace", "longest")
+        names = ("on_output", "cancellation", "grace", "longest", "on_announced")
         self.ending = Follower(self.running, *(self.opts[name] for name in names)).run()
 
     def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:

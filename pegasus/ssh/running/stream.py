@@ -12,8 +12,8 @@ from typing import Protocol
 
 from pegasus.events import Stream
 from pegasus.model import Ending, Outcome
-from pegasus.ssh.base import Cancellation, OnOutput
-from pegasus.ssh.running.watchdog import MARKER
+from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, nobody
+from pegasus.ssh.running.opening import Opening
 
 #: How much is read at once, in bytes.
 CHUNK = 32768
@@ -36,9 +36,6 @@ CONFIRMATION = 5.0
 
 #: How long after its session was made a command may take to begin, in seconds.
 BEGINNING = 60.0
-
-#: How much is kept of what something else has said in place of the command, in bytes.
-_HEARD = 200
 
 _UNCONFIRMED = "the host has not confirmed that the command ended"
 
@@ -85,55 +82,35 @@ class Process(Protocol):
 
 
 class Delivery:
-    """Calls on_output, and keeps the first exception for when the command has ended.
+    """Calls who listens, and keeps the first exception for when the command has ended.
 
     A listener that fails must neither stop the reading, which would block the command, nor end
     it: what the command does may be worth more than what the listener shows.
     """
 
-    def __init__(self, on_output: OnOutput) -> None:
+    def __init__(self, on_output: OnOutput, on_announced: OnAnnounced) -> None:
         self._on_output = on_output
+        self._on_announced = on_announced
         self._error: Exception | None = None
 
     def __call__(self, stream: Stream, data: bytes) -> None:
+        """Hand on output."""
         try:
             self._on_output(stream, data)
         except Exception as error:  # whatever the listener does wrong
+            self._error = self._error or error
+
+    def announce(self, group: int) -> None:
+        """Tell that the command has begun, in a process group with this number."""
+        try:
+            self._on_announced(group)
+        except Exception as error:
             self._error = self._error or error
 
     def raise_error(self) -> None:
         """Raise what the listener raised first, if it did."""
         if self._error is not None:
             raise self._error
-
-
-class _Opening:
-    """Takes what comes before the command's own output off it, up to the watchdog's marker."""
-
-    def __init__(self) -> None:
-        self.is_over = False
-        self._held = b""
-        self._heard = b""
-
-    def strip(self, stream: Stream, data: bytes) -> bytes:
-        """Return the part of `data` that is to be handed on.
-
-        Standard error is not held back: what it brings may be the command's already.
-        """
-        if self.is_over:
-            return data
-        self._heard += data[: _HEARD - len(self._heard)]
-        if stream is Stream.STDERR:
-            return data
-        before, marker, after = (self._held + data).partition(MARKER)
-        self.is_over = bool(marker)
-        self._held = before[1 - len(MARKER) :]  # the marker may come in pieces
-        return after
-
-    @property
-    def heard(self) -> str:
-        """How the output began, in one line; perhaps it tells what is wrong."""
-        return " ".join(self._heard.decode(errors="replace").split())
 
 
 class _Settling:
@@ -173,12 +150,13 @@ class Follower:
         cancellation: Cancellation,
         grace: float,
         timeout: float | None = None,
+        on_announced: OnAnnounced = nobody,
     ) -> None:
         """Prepare; `grace` and `timeout` are those of `Connection.attempt`, in seconds."""
         self._process = process
-        self._delivery = Delivery(on_output)
+        self._delivery = Delivery(on_output, on_announced)
         self._cancellation = cancellation
-        self._opening = _Opening()
+        self._opening = Opening()
         self._patience = grace + CONFIRMATION
         self._begin_by = time.monotonic() + BEGINNING
         self._timeout = timeout
@@ -219,7 +197,10 @@ class Follower:
         received = 0
         for stream, data in self._process.read():
             received += len(data)
+            had_begun = self._opening.is_over
             own = self._opening.strip(stream, data)
+            if self._opening.group is not None and not had_begun:
+                self._delivery.announce(self._opening.group)
             if own:
                 self._delivery(stream, own)
         return received

@@ -12,9 +12,12 @@ Why it is as it is:
   argument are limited to 128 kB, and quoting would make a job several times longer. What stands
   in the command line is constant and has none of the characters (single quote, backslash,
   newline, exclamation mark before a word) that csh or fish read differently in single quotes.
-- The job's output begins with `MARKER`. Without it, what ended was something else: a login shell
-  that runs nothing, a startup file that exits, a ForceCommand. What comes before it is theirs.
-  The text must not contain it whole, in case something shows the text instead of running it.
+- The job's output begins with `ANNOUNCEMENT`: the job has begun, and its process group has this
+  number. Without it, what ended was something else: a login shell that runs nothing, a startup
+  file that exits, a ForceCommand. What comes before it is theirs. Neither the text nor a shell
+  that shows what it executes must bring it forth, in case something does that to the text.
+- The number is that of the group and not of `$$`: where a ForceCommand or a login shell has put
+  the text into a child, the group is led by that. Where /proc does not tell it, `$$` it is.
 - `TEXT` stays the job's parent. So the job has no child that it does not know of, nothing is
   orphaned when it ends, and hosts whose process 1 reaps nothing gather no zombies. The price:
   sh reports a death by signal n as 128+n, so that a job's own `exit 143` reads as TERM.
@@ -33,6 +36,7 @@ Tried with dash, bash, busybox ash, ksh and zsh as `sh`, and tcsh and fish as lo
 from __future__ import annotations
 
 import math
+import re
 import shlex
 
 # Lines are joined by blanks: every command ends with a semicolon, and there are no comments.
@@ -77,7 +81,10 @@ _pegasus_others() {
  return 1;
 };
 (
- printf "%s: %s" "<pegasus" "started>" || exit 255;
+ _pegasus_group=$$;
+ IFS= read -r _pegasus_line </proc/$$/stat && set -- ${_pegasus_line##*") "};
+ case $3 in [1-9]*) _pegasus_group=$3;; esac;
+ printf "%s: %s %s>" "<pegasus" started "$_pegasus_group" || exit 255;
  exec 2>&4 3<&- 4>&-;
  exec sh -c -- "${_pegasus_job%_}"
 );
@@ -94,11 +101,19 @@ wait $_pegasus_watcher;
 exit $_pegasus_status
 """
 
-#: What the watchdog writes on standard output right before it runs the job.
-MARKER = b"<pegasus: started>"
+#: What the watchdog writes on standard output right before it runs the job: `announcement`.
+ANNOUNCEMENT = re.compile(rb"<pegasus: started ([0-9]{1,19})>")
+
+#: How long it is at most, in bytes.
+LONGEST = len(b"<pegasus: started >") + 19
 
 #: The watchdog. Its arguments are the grace in seconds, and the same rounded up.
 TEXT = " ".join(line.strip() for line in _LINES.strip().splitlines())
+
+
+def announcement(group: int) -> bytes:
+    """Return what the watchdog writes right before it runs a job in this process group."""
+    return b"<pegasus: started %d>" % group
 
 
 def argv(grace: float) -> list[str]:

@@ -1,0 +1,77 @@
+"""What a task works on, as the settings name it: the files, checked, and the nodes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from itertools import combinations
+from pathlib import Path
+
+from pegasus.checking import check_files
+from pegasus.errors import HostsFileError, PegasusError, SettingsError
+from pegasus.files import hosts
+from pegasus.files.queuefile import QueueFile
+from pegasus.lint import Linter
+from pegasus.locking import FileLock
+from pegasus.model import Node, Options
+from pegasus.settings import Settings
+
+
+def runs_folder(lock: FileLock) -> Path:
+    """Return where the runs of a queue file have their records."""
+    return lock.folder / "runs"
+
+
+def defaults(settings: Settings) -> Options:
+    """Return what holds for a job where neither it nor its node says anything."""
+    return Options(timeout=settings.timeout or None, retries=settings.retries)
+
+
+def check_names(settings: Settings) -> None:
+    """Refuse one file for two things."""
+    named = {"hosts_file": settings.hosts_file, "queue_file": settings.queue_file}
+    named["consumed_file"] = str(settings.consumed_path)
+    for (one, path), (other, same) in combinations(named.items(), 2):
+        if os.path.realpath(path) == os.path.realpath(same):
+            raise SettingsError(f"{one} and {other} are the same file, {path}; name another one")
+
+
+def check_consumed(settings: Settings) -> None:
+    """Refuse a file that can't be written."""
+    path = str(settings.consumed_path)
+    folder = os.path.dirname(os.path.realpath(path))
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise SettingsError(f"consumed_file: {path} is not an ordinary file; name another one")
+    if not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise SettingsError(f"consumed_file: {path} can't be written; name another one")
+
+
+def open_queue(settings: Settings, nodes: Iterable[Node], run: str = "") -> QueueFile:
+    """Return the queue file; `run` is the id of the run that is to take from it."""
+    return QueueFile(Path(settings.queue_file), settings.consumed_path, lint=Linter(nodes), run=run)
+
+
+def load_nodes(settings: Settings) -> list[Node]:
+    """Return the nodes; if there are none, say with it what else is wrong."""
+    path = Path(settings.hosts_file)
+    try:
+        return hosts.load(path)
+    except PegasusError:
+        check_files(path, open_queue(settings, [])).require()
+        raise
+
+
+def nodes_if_any(settings: Settings) -> list[Node]:
+    """Return the nodes to check templates against; the queue may be edited without any."""
+    try:
+        return hosts.load(Path(settings.hosts_file))
+    except HostsFileError:
+        return []
+
+
+def ssh_config(settings: Settings) -> str | None:
+    """Return the file that replaces OpenSSH's own configuration; `none` is OpenSSH's word."""
+    path = os.path.expanduser(settings.ssh_config)
+    if path and path != "none" and (os.path.isdir(path) or not os.access(path, os.R_OK)):
+        raise SettingsError(f"ssh_config: {path} can't be read; name a file that is there")
+    return path or None

@@ -1,0 +1,220 @@
+"""Writes down what happens in a run: an event sink that fills the journal and the logs.
+
+What runs is worth more than what is known of it: a disk that is full holds up no running job. What
+can't be written waits in memory, in its order. But nothing *begins* that is not written down, since
+after a crash nobody would know of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pegasus import events
+from pegasus.errors import PegasusError
+from pegasus.events import Event
+from pegasus.journal import records
+from pegasus.journal.file import Journal
+from pegasus.journal.logs import RETRY, Key, Logs
+from pegasus.journal.records import Record, record
+from pegasus.journal.runlogs import RunLogs
+from pegasus.journal.trouble import Trouble
+from pegasus.model import Attempt, Node
+
+
+class Recorder:
+    """Records the nodes and attempts of one run. Any thread may use it.
+
+    It takes events, of which those of an attempt come one at a time; and it is a
+    `pegasus.modes.attempts.Keeper`.
+
+    Args:
+        journal: of the queue file.
+        run: the id of the run.
+        logs: of the queue file.
+        tell: takes a message for people.
+    """
+
+    def __init__(self, journal: Journal, run: str, logs: Logs, tell: Callable[[str], None]) -> None:
+        self._journal = journal
+        self._run = run
+        self._tell = tell
+        self._trouble = Trouble(tell, self.flush)
+        self._logs = RunLogs(logs, self._trouble)
+        self._started: dict[Key, str] = {}  # Since when the attempts are on record.
+        self._lock = threading.Lock()  # Guards what follows, and the order of the records.
+        self._pending: list[Record] = []
+        self._error: PegasusError | None = None
+        self._retry_at = 0.0
+        self._notes: dict[type[Event], Callable[[Any], None]] = {
+            events.Output: self._output,
+            events.AttemptStarted: self._attempt_started,
+            events.AttemptAnnounced: self._attempt_announced,
+            events.AttemptEnded: self._attempt_ended,
+            events.NeverStarted: self._never_started,
+            events.CancelCommandEnded: self._cancel_command_ended,
+            events.NodeConnected: self._node_connected,
+            events.NodeUnreachable: self._node_unreachable,
+            events.NodeDisconnected: self._node_disconnected,
+            events.NodeLost: self._node_lost,
+        }
+
+    def begin(self, attempt: Attempt) -> None:
+        """Have the start of an attempt in the journal, and its logs open.
+
+        Raises:
+            PegasusError: that can't be done now, as people have been told. What was done stays
+                done: ask again.
+        """
+        if attempt.key not in self._started:
+            # First of all: who prunes logs sees from the journal whose attempts are running.
+            started = self._record(records.ATTEMPT_STARTED, attempt, **_beginning(attempt))
+            self._append(started)
+            self._started[attempt.key] = started["at"]
+        self._logs.open(attempt.key)
+
+    def __call__(self, event: Event) -> None:
+        """Take notice of an event, if it is one that is recorded."""
+        note = self._notes.get(type(event))
+        if note:
+            note(event)
+
+    def flush(self) -> None:
+        """Try again to write what could not be written."""
+        with self._lock:
+            if self._pending:
+                self._try()
+        self._logs.flush()
+
+    def close(self) -> None:
+        """Try a last time, have all of it on the disk, and say what is missing."""
+        self._trouble.close()
+        unlogged = self._logs.close()
+        with self._lock:
+            missing = len(self._pending)
+            try:
+                self._journal.append(*self._pending, sync=True)
+            except PegasusError as error:
+                lines = [str(error)]
+                if missing:
+                    lines.append(f"records of this run that are missing in the journal: {missing}")
+                self._tell("\n".join(lines))
+            else:
+                self._pending.clear()
+                self._trouble.ends(self)
+        if unlogged:
+            self._tell(
+                f"{unlogged} bytes of output could not be kept in the logs"
+                " (the journal says of which attempts: unlogged)"
+            )
+
+    def _output(self, event: events.Output) -> None:
+        self._logs.write(event.attempt.key, event.stream, event.data)
+
+    def _attempt_started(self, event: events.AttemptStarted) -> None:
+        attempt = event.attempt
+        if attempt.key not in self._started:  # It could not begin, and is not to any more.
+            started = self._record(records.ATTEMPT_STARTED, attempt, **_beginning(attempt))
+            self._started[attempt.key] = started["at"]
+            self._write(started)
+
+    def _attempt_announced(self, event: events.AttemptAnnounced) -> None:
+        self._write(self._record(records.ATTEMPT_ANNOUNCED, event.attempt, pid=event.pid))
+
+    def _attempt_ended(self, event: events.AttemptEnded) -> None:
+        amounts, ending = self._logs.end(event.attempt.key), event.ending
+        self._write(
+            self._record(
+                records.ATTEMPT_ENDED,
+                event.attempt,
+                outcome=ending.outcome.value,
+                exit_status=ending.exit_status,
+                exit_signal=ending.exit_signal,
+                detail=ending.detail,
+                started=self._started.pop(event.attempt.key, ""),
+                stdout=amounts.stdout,
+                stderr=amounts.stderr,
+                unlogged=amounts.missing,
+                again=event.again,
+            )
+        )
+
+    def _never_started(self, event: events.NeverStarted) -> None:
+        self._logs.end(event.attempt.key)
+        self._started.pop(event.attempt.key, None)
+        error = event.error
+        self._write(
+            self._record(
+                records.NEVER_STARTED, event.attempt, step=error.step, problem=error.problem
+            )
+        )
+
+    def _cancel_command_ended(self, event: events.CancelCommandEnded) -> None:
+        self._logs.end(event.attempt.key)
+        self._write(
+            self._record(records.CANCEL_COMMAND_ENDED, event.attempt, problem=event.problem)
+        )
+
+    def _node_connected(self, event: events.NodeConnected) -> None:
+        self._write_node(records.NODE_CONNECTED, event.node)
+
+    def _node_unreachable(self, event: events.NodeUnreachable) -> None:
+        step, problem = event.error.step, event.error.problem
+        self._write_node(
+            records.NODE_UNREACHABLE, event.node, step=step, problem=problem, skipped=event.skipped
+        )
+
+    def _node_disconnected(self, event: events.NodeDisconnected) -> None:
+        self._write_node(records.NODE_DISCONNECTED, event.node, problem=event.detail)
+
+    def _node_lost(self, event: events.NodeLost) -> None:
+        self._write_node(records.NODE_LOST, event.node, problem=event.detail)
+
+    def _record(self, event: str, attempt: Attempt, **fields: Any) -> dict[str, Any]:
+        job, number = attempt.key
+        return record(event, self._run, job=job, attempt=number, **fields)
+
+    def _write_node(self, event: str, node: Node, **fields: Any) -> None:
+        self._write(record(event, self._run, **_name(node), **fields))
+
+    def _write(self, one: Record) -> None:
+        """Add a record to the journal, or to those that wait."""
+        with self._lock:
+            if self._try(one):
+                self._pending.append(one)
+
+    def _append(self, one: Record) -> None:
+        """Add a record, and before it those that wait.
+
+        Raises:
+            PegasusError: it can't be, and does not wait either.
+        """
+        with self._lock:
+            error = self._try(one)
+        if error:
+            raise error.with_traceback(None)
+
+    def _try(self, *more: Record) -> PegasusError | None:
+        """Write the records that wait, and more; return why that can't be done."""
+        if self._error and time.monotonic() < self._retry_at:
+            return self._error
+        try:
+            self._journal.append(*self._pending, *more)
+        except PegasusError as error:
+            self._error, self._retry_at = error, time.monotonic() + RETRY
+            self._trouble.begins(self, error)
+            return error
+        self._pending.clear()
+        self._error = None
+        self._trouble.ends(self)
+        return None
+
+
+def _name(node: Node) -> dict[str, Any]:
+    return {"node": node.label, "index": node.index}
+
+
+def _beginning(attempt: Attempt) -> dict[str, Any]:
+    return {**_name(attempt.node), "command": attempt.command, "repeats": attempt.repeats}

@@ -1,0 +1,139 @@
+"""A run among the others of its queue file: its lease, its beginning and its end in the journal.
+
+Whoever begins finds out which runs have died, since these could not say so themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pegasus
+from pegasus.control.lease import Lease, is_alive, living
+from pegasus.control.record import Record
+from pegasus.errors import BusyError
+from pegasus.journal.file import Journal, JournalReader
+from pegasus.journal.history import History, JobState
+from pegasus.journal.records import RUN_DIED, RUN_ENDED, RUN_STARTED, node_fields, record
+from pegasus.locking import user
+from pegasus.model import Job, Node
+from pegasus.settings import Settings
+
+BROADCAST = "broadcast"
+
+
+class Registration:
+    """One run's; `enter` it while the lock of the queue file is held.
+
+    Args:
+        folder: where the records of runs are, `.pegasus/<queue file name>/runs`.
+        run: what others are to know of the run.
+        journal: the queue's.
+    """
+
+    def __init__(self, folder: Path, run: Record, journal: Journal) -> None:
+        self._folder = folder
+        self._run = run
+        self._journal = journal
+        self._lease: Lease | None = None
+
+    def enter(self, settings: Settings, nodes: Sequence[Node]) -> dict[str, list[Job]]:
+        """Have the run known to all others.
+
+        Returns:
+            The jobs that runs which have died had taken and not brought to an end, by run.
+
+        Raises:
+            BusyError: another run stands in the way; nothing was done.
+            StorageError: the journal can't be written.
+            JournalError: it is of another version.
+        """
+        others = living(self._folder)
+        if not settings.force:
+            self._refuse_beside(others, settings)
+        dead = self._dead({run.id for run in others})
+        interrupted = self._interrupted(dead)
+        self._lease = Lease.take(self._folder, self._run)
+        try:
+            self._journal.append(
+                *(record(RUN_DIED, run) for run in dead),
+                self._beginning(settings, nodes),
+                sync=True,
+            )
+        except BaseException:
+            self._lease.release()
+            raise
+        return interrupted
+
+    def leave(self, exit_status: int, interrupted: int | None) -> None:
+        """Say that the run has ended, and how.
+
+        Raises:
+            StorageError: the journal can't be written; the run then seems to have died.
+        """
+        if self._lease is None:
+            return
+        try:
+            self._journal.append(
+                record(RUN_ENDED, self._run.id, exit_status=exit_status, interrupted=interrupted),
+                sync=True,
+            )
+        finally:
+            self._lease.release()
+
+    def _refuse_beside(self, others: Sequence[Record], settings: Settings) -> None:
+        """Have every command of a broadcast reach every node: no other run must take any."""
+        for other in others:
+            if BROADCAST in (other.mode, self._run.mode):
+                raise BusyError(
+                    f"{other} on {other.host} is using {settings.queue_file}, and the commands"
+                    " that a broadcast takes are for every node; wait for its end, end it"
+                    " (inv stop), or say --force"
+                )
+
+    def _dead(self, alive: set[str]) -> list[str]:
+        """Return the runs that have begun and not ended, and are not alive."""
+        on: dict[str, None] = {}
+        for line in JournalReader(self._journal.folder, RUN_STARTED, RUN_ENDED, RUN_DIED).read():
+            run = str(line.get("run"))
+            if line["event"] == RUN_STARTED:
+                on[run] = None
+            else:
+                on.pop(run, None)
+        return [run for run in on if run not in alive and not is_alive(self._folder, run)]
+
+    def _interrupted(self, dead: Sequence[str]) -> dict[str, list[Job]]:
+        if not dead:
+            return {}
+        history = History(self._journal.folder, lambda run: run not in dead)
+        history.catch_up()
+        found: dict[str, list[Job]] = {run: [] for run in dead}
+        for job in history.jobs.values():
+            if job.run in found and history.state(job) is JobState.INTERRUPTED:
+                found[job.run].append(job.job)
+        return found
+
+    def _beginning(self, settings: Settings, nodes: Sequence[Node]) -> dict[str, Any]:
+        run = self._run
+        return record(
+            RUN_STARTED,
+            run.id,
+            mode=run.mode,
+            pid=run.pid,
+            host=run.host,
+            user=user(),
+            pegasus=pegasus.__version__,
+            settings=_plain(settings),
+            nodes=[node_fields(node) for node in nodes],
+        )
+
+
+def _plain(settings: Settings) -> Mapping[str, object]:
+    """Return the settings but for functions."""
+    return {
+        item.name: getattr(settings, item.name)
+        for item in fields(settings)
+        if not item.metadata.get("only_in_code")
+    }

@@ -1,0 +1,143 @@
+"""What the runs of both modes have in common: their files, who listens, and who may end them."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from pegasus.checking import check_queue
+from pegasus.control.lease import is_alive
+from pegasus.control.record import Record
+from pegasus.control.server import Control
+from pegasus.errors import PegasusError
+from pegasus.events import Event, LockAwaited, RunDied, Sink
+from pegasus.helpers.registry import REGISTRY
+from pegasus.inputs import (
+    check_consumed,
+    check_names,
+    defaults,
+    load_nodes,
+    open_queue,
+    runs_folder,
+)
+from pegasus.interrupts import Interrupts
+from pegasus.interrupts import Mode as Interruptible
+from pegasus.journal.file import Journal
+from pegasus.journal.logs import Logs
+from pegasus.journal.pruning import Keep, Pruner
+from pegasus.journal.recorder import Recorder
+from pegasus.model import Attempt
+from pegasus.modes.feed import Feed
+from pegasus.registration import Registration
+from pegasus.result import RunResult
+from pegasus.settings import Settings
+from pegasus.terminal.printer import Printer
+from pegasus.terminal.screen import Screen
+from pegasus.terminal.summary import summarize
+
+
+class _Mode(Interruptible, Protocol):
+    def cancel_job(self, number: int, /) -> bool: ...
+
+
+class Run:
+    """What both modes begin with: checked files, somebody who listens, and who can end it."""
+
+    def __init__(self, settings: Settings, listeners: Iterable[Sink], name: str) -> None:
+        self.result = RunResult()
+        self.options = defaults(settings)
+        self._name = name
+        self._interrupts = Interrupts()
+        self._mode: _Mode | None = None
+        self._printer = Printer(Screen(), settings.print_period)
+        self._settings = settings
+        REGISTRY.use(settings.helpers)
+        check_names(settings)
+        check_consumed(settings)
+        _raise_descriptor_limit()
+        self.nodes = load_nodes(settings)
+        self._record = Record.of_this_process(name)
+        self._queue_file = open_queue(settings, self.nodes, self._record.id)
+        self._journal = Journal(self._queue_file.lock.folder)
+        self._folder = runs_folder(self._queue_file.lock)
+        self._registration = Registration(self._folder, self._record, self._journal)
+        self.recorder, self._pruner = self._keep_records()
+        # What is shown is in the journal already.
+        sinks = (self.result, self.recorder, self._pruner, self._printer)
+        self._sinks: list[Sink] = [*sinks, *listeners]
+        self.feed = Feed(self._queue_file, self.emit, f"inv {name}")
+
+    def _keep_records(self) -> tuple[Recorder, Pruner]:
+        folder, say = self._journal.folder, self._printer.say
+        keep = Keep(*self._settings.kept_logs)
+        pruner = Pruner(folder, keep, lambda run: is_alive(self._folder, run), say)
+        return Recorder(self._journal, self._record.id, Logs(folder), say), pruner
+
+    def emit(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink(event)
+
+    def supervise(self, mode: _Mode) -> RunResult:
+        """Run `mode` until it ends or is told to; say what it came to, and return that."""
+        with Control(self._folder, self._record, self, self._printer.say), self._registered():
+            self._mode = mode
+            with self._pruner, self._interrupts:
+                try:
+                    self._interrupts.supervise(mode)
+                finally:
+                    self.result.interrupted = self._interrupts.received
+                    self._printer.say("\n".join(summarize(self.result)))
+        return self.result
+
+    @contextlib.contextmanager
+    def _registered(self) -> Iterator[None]:
+        """Be known to other runs; what is wrong is said before, and nothing is contacted then."""
+        lock = self._queue_file.lock
+        is_held = lock.acquire(
+            f"inv {self._name}",
+            lambda holder: self.emit(LockAwaited(str(holder))),
+            stop=lambda: self._interrupts.is_pending,
+        )
+        if is_held:
+            try:
+                check_queue(self.nodes, self._queue_file).require()
+                self._queue_file.settle()
+                died = self._registration.enter(self._settings, self.nodes)
+            finally:
+                lock.release()
+            for run, jobs in died.items():
+                self.emit(RunDied(run, tuple(jobs)))
+        try:
+            yield
+        finally:
+            self.recorder.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        try:
+            self._registration.leave(self.result.exit_status, self.result.interrupted)
+        except PegasusError as error:
+            self._printer.say(f"{error}\nthe journal does not say how this run has ended")
+
+    # What other threads ask for: a run is a `pegasus.control.server.Run`.
+
+    def drain(self) -> None:
+        self._interrupts.drain()
+
+    def cancel(self) -> None:
+        self._interrupts.cancel()
+
+    def cancel_job(self, number: int, /) -> bool:
+        return self._mode is not None and self._mode.cancel_job(number)
+
+    def running(self) -> list[Attempt]:
+        # A copy is made at once; to look through what other threads change is not safe.
+        return list(self.result.running.copy().values())
+
+
+def _raise_descriptor_limit() -> None:
+    """Let this process open as many files as it may: a running command takes half a dozen."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

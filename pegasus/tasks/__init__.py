@@ -1,0 +1,39 @@
+"""The Invoke tasks, and `ns`, the collection to embed.
+
+Everything is configured under one key, `pegasus:`, whose settings are those of
+`pegasus.settings`. Each is an option of the tasks that it concerns, too::
+
+    from pegasus.tasks import ns                                # a whole tasks.py
+    ns.add_collection(pegasus.tasks, name="cluster")            # inv cluster.queue
+    from pegasus.tasks import queue                             # inv queue, among your own
+
+A task that is called from your own returns a `pegasus.RunResult`. When not all went well it
+raises `RunFailed`, which carries the result, unless it is told `warn=True`.
+
+Importing this module is cheap: what connects and parses is imported when a task runs.
+"""
+
+from __future__ import annotations
+
+from invoke import Collection
+
+from pegasus.tasks.edit import add, lock, retry
+from pegasus.tasks.look import CheckFailed, check, logs, status
+from pegasus.tasks.run import RunFailed, broadcast, queue, stop
+
+__all__ = [
+    "CheckFailed",
+    "RunFailed",
+    "add",
+    "broadcast",
+    "check",
+    "lock",
+    "logs",
+    "ns",
+    "queue",
+    "retry",
+    "status",
+    "stop",
+]
+
+ns = Collection("pegasus", queue, broadcast, check, lock, stop, status, logs, add, retry)

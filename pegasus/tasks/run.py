@@ -1,0 +1,202 @@
+"""The tasks that run commands, and the one that ends such runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from invoke import Context, Exit, task
+
+from pegasus.errors import SettingsError
+from pegasus.settings import Settings
+from pegasus.tasks.look import flawless
+from pegasus.tasks.task import PegasusTask, StrPath, help_for, reported
+
+if TYPE_CHECKING:
+    from pegasus.result import RunResult
+
+
+class RunFailed(Exit):
+    """A run in which not all went well. As an `invoke.Exit` it sets the exit status.
+
+    Attributes:
+        result: the `pegasus.RunResult`.
+    """
+
+    def __init__(self, result: RunResult) -> None:
+        super().__init__(code=result.exit_status)
+        self.result = result
+
+
+@task(
+    klass=PegasusTask,
+    aliases=["q"],
+    auto_shortflags=False,
+    help=help_for(
+        "hosts_file",
+        "queue_file",
+        "consumed_file",
+        "ssh_config",
+        "daemon",
+        "timeout",
+        "retries",
+        "print_period",
+        "force",
+    ),
+)
+def queue(
+    c: Context,
+    hosts_file: StrPath | None = None,
+    queue_file: StrPath | None = None,
+    consumed_file: StrPath | None = None,
+    ssh_config: StrPath | None = None,
+    daemon: bool | None = None,
+    timeout: float | str | None = None,
+    retries: int | str | None = None,
+    print_period: int | str | None = None,
+    force: bool | None = None,
+    warn: bool = False,
+) -> RunResult:
+    """Run each queued command once, on the next free node.
+
+    Takes commands from the top of queue.yaml while it runs, so that you may add, change and
+    delete those that wait (inv lock does so safely). Ends when the file is empty and every
+    command has ended. Ctrl-C takes no more commands, a second one cancels those that run.
+    """
+    with reported():
+        from pegasus import runs
+
+        settings = Settings.from_config(
+            c.config,
+            hosts_file=hosts_file,
+            queue_file=queue_file,
+            consumed_file=consumed_file,
+            ssh_config=ssh_config,
+            daemon=daemon,
+            timeout=timeout,
+            retries=retries,
+            print_period=print_period,
+            force=force,
+        )
+        if c.config.run.dry:
+            return dry(settings)
+        return checked(runs.queue(settings), warn)
+
+
+@task(
+    klass=PegasusTask,
+    aliases=["b"],
+    auto_shortflags=False,
+    help=help_for(
+        "hosts_file",
+        "queue_file",
+        "consumed_file",
+        "ssh_config",
+        "daemon",
+        "error_aborts",
+        "skip_unreachable",
+        "timeout",
+        "retries",
+        "print_period",
+        "force",
+        ignore_errors="go on after a failed round: the default, over what is configured",
+    ),
+)
+def broadcast(
+    c: Context,
+    hosts_file: StrPath | None = None,
+    queue_file: StrPath | None = None,
+    consumed_file: StrPath | None = None,
+    ssh_config: StrPath | None = None,
+    daemon: bool | None = None,
+    error_aborts: bool | None = None,
+    ignore_errors: bool = False,
+    skip_unreachable: bool | None = None,
+    timeout: float | str | None = None,
+    retries: int | str | None = None,
+    print_period: int | str | None = None,
+    force: bool | None = None,
+    warn: bool = False,
+) -> RunResult:
+    """Run each queued command on every node, in step.
+
+    No node begins a command before all have ended the one before. With --error-aborts the run
+    ends after a round in which a node failed, and what is left stays in queue.yaml.
+    """
+    with reported():
+        from pegasus import runs
+
+        if error_aborts and ignore_errors:
+            raise SettingsError("--error-aborts and --ignore-errors contradict each other")
+        settings = Settings.from_config(
+            c.config,
+            hosts_file=hosts_file,
+            queue_file=queue_file,
+            consumed_file=consumed_file,
+            ssh_config=ssh_config,
+            daemon=daemon,
+            error_aborts=error_aborts,
+            skip_unreachable=skip_unreachable,
+            timeout=timeout,
+            retries=retries,
+            print_period=print_period,
+            force=force,
+        )
+        if ignore_errors:
+            settings = replace(settings, error_aborts=False)
+        if c.config.run.dry:
+            return dry(settings, on_each=True)
+        return checked(runs.broadcast(settings), warn)
+
+
+@task(
+    klass=PegasusTask,
+    auto_shortflags=False,
+    help=help_for(
+        "queue_file",
+        now="cancel the commands that run, too",
+        job="cancel the job of this id, and nothing else",
+    ),
+)
+def stop(
+    c: Context,
+    queue_file: StrPath | None = None,
+    now: bool = False,
+    job: int | str | None = None,
+) -> None:
+    """Tell the runs of a queue to end: no more commands are begun.
+
+    Those that run go on to their end; --now cancels them. With --job ID a run cancels that job
+    alone, at once, and goes on. The id of a job stands in the run's output.
+    """
+    with reported():
+        from pegasus.errands.stop import stop as errand
+
+        settings = Settings.from_config(c.config, queue_file=queue_file)
+        number = None if job is None else _job_id(job)
+        errand(settings, now=now, job=number, dry=c.config.run.dry)
+
+
+def _job_id(value: int | str) -> int:
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise SettingsError(
+            f"--job {text} is not the id of a job, which is a number such as 7; the run shows it"
+        )
+    return int(text)
+
+
+def checked(result: RunResult, warn: bool = False) -> RunResult:
+    """Return a result with which all is well, or that the caller wants to see; else raise it."""
+    if not (result.ok or warn):
+        raise RunFailed(result)
+    return result
+
+
+def dry(settings: Settings, *, on_each: bool = False) -> RunResult:
+    """Check a run instead of doing it; return the result of a run that has done nothing."""
+    from pegasus.errands.check import check
+    from pegasus.result import RunResult
+
+    flawless(check(settings, on_each=on_each))
+    return RunResult()

@@ -1,0 +1,206 @@
+"""How things stand in a queue: as text, once or again and again, or as one JSON document.
+
+docs/status.md describes the document. Its `version` grows when a reader of the old one would be
+misled; fields may be added without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import select
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pegasus.errors import PegasusError, StorageError
+from pegasus.journal.jobs import KINDS
+from pegasus.journal.nodes import NodeHistory, RunHistory
+from pegasus.journal.records import now
+from pegasus.journal.standing import Execution, Standing, Trouble
+from pegasus.terminal.screen import write
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+VERSION = 1
+#: The columns of what is no terminal: nothing is cut off there.
+_WIDE = 100_000
+
+
+def show(standing: Standing, *, as_json: bool = False) -> None:
+    """Write to stdout how things stand.
+
+    Raises:
+        StorageError: stdout can't be written to.
+    """
+    _write([json.dumps(document(standing))] if as_json else text(standing))
+
+
+def watch(standings: Iterable[Standing]) -> None:
+    """Show each of them: in the place of the one before on a terminal that can do that.
+
+    Elsewhere, one that is the very same as before is passed over. Ends when nobody can see it.
+
+    Raises:
+        StorageError: stdout can't be written to.
+    """
+    console = _console()
+    if _is_terminal() and console.is_interactive:
+        _redraw(console, standings)
+        return
+    before: Standing | None = None
+    for standing in standings:
+        if standing is not before:
+            _write([*([""] if before else []), *text(standing)])
+        if not _is_read():
+            return
+        before = standing
+
+
+def text(standing: Standing) -> list[str]:
+    """Return lines for people, as wide as stdout has them."""
+    from pegasus.terminal.overview import overview
+
+    is_terminal, drawn = _is_terminal(), io.StringIO()
+    console = _console(
+        file=drawn,
+        width=shutil.get_terminal_size().columns if is_terminal else _WIDE,
+        force_terminal=is_terminal or None,  # None: as FORCE_COLOR has it.
+    )
+    console.print(overview(standing, datetime.now().astimezone(), console.width))
+    return [line.rstrip() for line in drawn.getvalue().splitlines()]
+
+
+def document(standing: Standing) -> dict[str, Any]:
+    """Return the JSON document."""
+    return {
+        "version": VERSION,
+        "at": now(),
+        "queue_file": standing.queue.file,
+        "queued": standing.queue.jobs,
+        "queue_problem": standing.queue.problem or None,
+        "runs": [_run(run, standing) for run in standing.runs],
+        "counts": {kind: standing.counts[kind] for kind in ("taken", "running", *KINDS)},
+        "running": [_running(one) for one in standing.running],
+        "troubles": _troubles(standing.troubles),
+        "earlier": _troubles(standing.earlier),
+    }
+
+
+def _run(run: RunHistory, standing: Standing) -> dict[str, Any]:
+    busy = standing.on(run)
+    return {
+        "run": run.id,
+        "mode": run.mode or None,
+        "state": "on" if run.is_on else "died" if run.ended is None else "ended",
+        "pid": run.pid or None,
+        "host": run.host or None,
+        "user": run.user or None,
+        "started": run.started or None,
+        "ended": run.ended,
+        "exit_status": run.exit_status,
+        "interrupted": run.interrupted,
+        "nodes": [_node(run.nodes[index], busy.get(index)) for index in sorted(run.nodes)],
+    }
+
+
+def _node(node: NodeHistory, execution: Execution | None) -> dict[str, Any]:
+    return {
+        "node": node.label,
+        "index": node.index,
+        "host": node.host or None,
+        "params": node.params,
+        "state": node.state.value,
+        "problem": node.problem or None,
+        "job": execution.job.id if execution else None,
+    }
+
+
+def _running(one: Execution) -> dict[str, Any]:
+    attempt = one.attempt
+    return {
+        "job": one.job.id,
+        "attempt": attempt.number,
+        "run": attempt.run,
+        "node": attempt.node,
+        "index": attempt.index,
+        "command": attempt.command,
+        "pid": attempt.pid,
+        "started": attempt.started,
+    }
+
+
+def _troubles(troubles: Sequence[Trouble]) -> list[dict[str, Any]]:
+    return [_trouble(trouble) for trouble in troubles]
+
+
+def _trouble(trouble: Trouble) -> dict[str, Any]:
+    attempt = trouble.attempt
+    return {
+        "job": trouble.job.id,
+        "kind": trouble.kind,
+        "state": trouble.state.value,
+        "why": trouble.why,
+        "run": trouble.job.run,
+        "attempt": attempt.number if attempt else None,
+        "node": attempt.node if attempt else None,
+        "index": attempt.index if attempt else None,
+        "command": trouble.command,
+        "exit_status": attempt.exit_status if attempt else None,
+        "exit_signal": attempt.exit_signal if attempt else None,
+        "started": attempt.started if attempt else None,
+        "ended": attempt.ended if attempt else None,
+        "others": trouble.others,
+    }
+
+
+def _redraw(console: Console, standings: Iterable[Standing]) -> None:
+    from rich.live import Live
+
+    from pegasus.terminal.overview import overview
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
+            for standing in standings:
+                at = datetime.now().astimezone()
+                live.update(overview(standing, at, console.width), refresh=True)
+    except OSError as error:
+        if isinstance(error, PegasusError):
+            raise
+        # The terminal is gone, and with it who was watching.
+
+
+def _is_terminal() -> bool:
+    with contextlib.suppress(AttributeError, ValueError):  # There is no stdout, or not any more.
+        return sys.stdout.isatty()
+    return False
+
+
+def _console(**more: Any) -> Console:
+    """Return a screen for what rich draws; colours are as the environment says."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False, **more)
+
+
+def _write(lines: Sequence[str]) -> None:
+    """Write lines to stdout, if there is somebody who reads it."""
+    lost = write(sys.stdout, lines)
+    if lost and not isinstance(lost, BrokenPipeError):
+        raise StorageError(f"stdout can't be written to: {lost}")
+
+
+def _is_read() -> bool:
+    """Return whether stdout leads anywhere: a pipe's reader may be gone, as with `| head`."""
+    looked = select.poll()
+    try:
+        looked.register(sys.stdout.fileno(), 0)
+        return not looked.poll(0)
+    except (AttributeError, ValueError):
+        return sys.stdout is not None

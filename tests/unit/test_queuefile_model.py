@@ -1,0 +1,474 @@
+"""Random queue files and random use of them by several hands, held against a simple model."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from unittest import mock
+
+import yaml
+from hypothesis import assume, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from queuefiles import MANY, PARSERS, items_of, jobs_of
+from test_queuefile_properties import files, scalars
+
+from pegasus.files.additions import Addition
+from pegasus.files.queuefile import QueueFile
+from pegasus.journal.file import JournalReader
+from pegasus.journal.history import History
+from pegasus.model import Job, Place
+
+
+@dataclass
+class Piece:
+    """A part of a file as the user wrote it: an entry with its jobs, or what is between two.
+
+    Attributes:
+        kept: what stays when an entry is taken: the comments in it.
+        behind: in brackets, what is between it and the next.
+        anchor: what is defined in it, as what others use of it and what that stands for.
+    """
+
+    text: str
+    jobs: list[Job] = field(default_factory=list)
+    kept: str = ""
+    behind: str = ""
+    anchor: tuple[str, str] | None = None
+
+
+@dataclass
+class Document:
+    """A queue file: `lead`, pieces, and `end`, which is there in brackets only."""
+
+    lead: str
+    pieces: list[Piece]
+    end: str = ""
+    dash: str = ""
+
+    @property
+    def in_brackets(self) -> bool:
+        return bool(self.end)
+
+
+def with_newline(document: Document, newline: str) -> Document:
+    def mended(text: str) -> str:
+        return text.replace("\n", newline)
+
+    pieces = [
+        replace(one, text=mended(one.text), kept=mended(one.kept), behind=mended(one.behind))
+        for one in document.pieces
+    ]
+    return replace(document, lead=mended(document.lead), pieces=pieces, end=mended(document.end))
+
+
+@st.composite
+def in_block(draw: st.DrawFn) -> Document:
+    """A file as people write it, in every style of block YAML."""
+    chunks = draw(files())
+    items = items_of("".join(chunk.text for chunk in chunks))
+    assume(len(items) == sum(chunk.items for chunk in chunks))
+    pieces = []
+    for chunk in chunks[1:]:
+        own, items = items[: chunk.items], items[chunk.items :]
+        pieces.append(Piece(chunk.text, jobs_of(own), chunk.kept))
+    dash = next(chunk.text for chunk in chunks if chunk.items).partition("-")[0]
+    return Document(chunks[0].text, pieces, dash=dash)
+
+
+@st.composite
+def in_brackets(draw: st.DrawFn) -> Document:
+    """A file that is one list in brackets."""
+    texts = draw(st.lists(flow_entries(), min_size=1, max_size=4))
+    gap = draw(st.sampled_from(["", " ", "\n", "\n  ", "  # c\n  "]))
+    lead = draw(st.sampled_from(["", "# head\n", "---\n"])) + "[" + gap
+    pieces = [
+        Piece(text, jobs_of(items_of(f"[{text}]")), behind=draw(st.sampled_from(BEHIND)))
+        for text in texts
+    ]
+    pieces[-1].behind = ""
+    return Document(lead, pieces, draw(st.sampled_from(["]", "]\n", " ]\n# end\n", ",\n]\n"])))
+
+
+BEHIND = [", ", ",", ",  ", ",\n", ",\n  ", ", # c\n  "]
+
+
+@st.composite
+def flow_entries(draw: st.DrawFn) -> str:
+    command = draw(
+        scalars(in_flow=True).filter(lambda text: bool(items_of(f"[{text}]")[0].strip()))
+    )
+    if draw(st.booleans()):
+        return command
+    values = ", ".join(draw(st.lists(scalars(in_flow=True), min_size=1, max_size=3)))
+    return f"{{command: [{command}], x: [{values}]}}"
+
+
+@st.composite
+def with_anchors(draw: st.DrawFn) -> Document:
+    """A file in which entries use what others define."""
+    pieces: list[Piece] = []
+    text = ""
+    for number in range(draw(st.integers(2, 5))):
+        defined = [piece.anchor for piece in pieces if piece.anchor]
+        lists = [one for one in defined if one[1].startswith("[")]
+        texts = [one for one in defined if one not in lists]
+        kind = draw(st.sampled_from(["text", "list", "plain", "use", "use"]))
+        anchor = None
+        if kind == "text":
+            anchor, own = (f"*a{number}", f"'value {number}'"), f"- &a{number} value {number}\n"
+        elif kind == "list":
+            anchor = (f"*a{number}", "['1', '2']")
+            own = f"- command: plain {number}\n  x: &a{number} [1, '2']\n"
+        elif kind == "use" and defined:
+            value = draw(st.sampled_from([*lists, ("'v'", "")]))[0] if lists else "v"
+            command = draw(st.sampled_from([*texts, ("used", "")]))[0] if texts else "used"
+            own = f"- command: {command}\n  x: {value}\n"
+        else:
+            own = f"- plain {number}  # c\n"
+        before = len(jobs_of(items_of(text)))
+        text += own
+        pieces.append(Piece(own, jobs_of(items_of(text))[before:], anchor=anchor))
+        gap = draw(st.sampled_from(["", "\n", "# gap\n"]))
+        text += gap
+        pieces.append(Piece(gap))
+    return Document("", pieces)
+
+
+WHO = st.integers(0, 1)
+VALUES = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5),
+    min_size=1,
+    max_size=3,
+)
+DOCUMENTS = st.one_of(in_block(), in_brackets(), with_anchors())
+
+
+_COMMENT = re.compile("#[^\r\n]*")
+
+
+class Model:
+    """What the file must hold: `lead`, jobs in front, the user's pieces, and `after` with others.
+
+    How the jobs in front are written is ours, so that only their meaning is checked; all the rest
+    is known to the byte.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.lead, self.pieces = document.lead, document.pieces
+        self.after, self.dash = document.end, document.dash
+        self.in_brackets = document.in_brackets
+        self.front: list[Job] = []
+        self.back: list[Job] = []
+
+    @property
+    def written(self) -> str:
+        """The pieces as text."""
+        return "".join(piece.text + piece.behind for piece in self.pieces)
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [*self.front, *(job for one in self.pieces for job in one.jobs), *self.back]
+
+    def take(self, count: int) -> list[Job]:
+        taken: list[Job] = []
+        while len(taken) < count and self.jobs:
+            if not self.front:
+                self._open()
+            taken.append(self.front.pop(0))
+        if not (self.front or self.pieces):
+            self._skip()  # In brackets, the comma goes too with which `after` began.
+        return taken
+
+    def put_in_front(self, jobs: list[Job]) -> None:
+        if not self.front:
+            self._skip()
+        self.front = [*jobs, *self.front]
+
+    def put_behind(self, jobs: list[Job], before: str, now: str) -> None:
+        """Note jobs at the end of a file that has some; `before` and `now` are its contents."""
+        if self.in_brackets and not (self.pieces or self.back):
+            self.front += jobs  # Where those end is ours.
+            return
+        same = len(before) - len(self.after)
+        assert now[:same] == before[:same]
+        after = now[same:]
+        if self.in_brackets:
+            rest = iter(after)
+            assert all(character in rest for character in self.after)
+        else:
+            assert after.startswith(self.after)
+        self.after = after
+        self.back += jobs
+
+    def note_empty(self, now: str) -> None:
+        """Look what is left of a file without jobs."""
+        if self.in_brackets:
+            before = self.lead + self.written + self.after
+            assert set(_COMMENT.findall(before)) <= set(_COMMENT.findall(now))
+            self.lead, self.pieces, self.after, self.in_brackets = now, [], "", False
+        rest = self.lead + self.written
+        assert now.rstrip("\r\n") == rest.rstrip("\r\n")
+        assert len(now) >= len(rest)
+
+    def lose_brackets(self) -> None:
+        """Have it that the list, which is empty, is no longer in brackets; all else stays."""
+        self.lead = re.sub(r"[][]", "", self.lead + self.after)
+        self.after, self.in_brackets = "", False
+
+    def _open(self) -> None:
+        """Have a job in front."""
+        self._skip()
+        if self.front:
+            return
+        piece = self.pieces.pop(0)
+        self.front = [*piece.jobs]
+        self.lead += piece.kept
+        if piece.anchor:
+            use, meaning = piece.anchor
+            for other in self.pieces:
+                other.text = re.sub(rf"{re.escape(use)}\b", lambda _: meaning, other.text)
+
+    def _skip(self) -> None:
+        """Go by what is no entry: jobs are put in front of an entry."""
+        while self.pieces and not self.pieces[0].jobs:
+            self.lead += self.pieces.pop(0).text
+        if not self.pieces:
+            self.front, self.back, self.after = self.back, [], ""
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Two runs, scripts and an editor on one queue file, in turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.stack.enter_context(mock.patch("os.fsync"))
+        self.stack.enter_context(mock.patch("pegasus.files.queuefile.SETTLING", 0))
+        self.path = self.folder / "queue.yaml"
+        self.consumed: list[Job] = []
+        self.held: list[Job] = []
+        self.requeued: list[Job] = []
+        self.last_id = 0
+        self.edits = 0
+
+    def teardown(self) -> None:
+        self.stack.close()
+
+    @initialize(
+        document=DOCUMENTS,
+        newline=st.sampled_from(["\n", "\n", "\r\n"]),
+        bom=st.sampled_from(["", "", "\ufeff"]),
+        parser=st.sampled_from(PARSERS),
+    )
+    def begin(self, document: Document, newline: str, bom: str, parser: object) -> None:
+        self.stack.enter_context(mock.patch("pegasus.files.reader.LOADER", parser))
+        self.newline = newline
+        self.model = Model(with_newline(document, newline))
+        self.model.lead = bom + self.model.lead
+        text = self.model.lead + self.model.written + self.model.after
+        self.path.write_bytes(text.encode())
+        self.files = [self.opened() for _ in range(2)]
+
+    def opened(self) -> QueueFile:
+        return QueueFile(self.path, self.folder / "consumed.yaml")
+
+    @property
+    def content(self) -> str:
+        return self.path.read_bytes().decode()
+
+    # What runs and scripts do.
+
+    @rule(who=WHO, count=st.integers(1, 4), is_expected=st.booleans())
+    def take(self, who: int, count: int, is_expected: bool) -> None:
+        file = self.files[who]
+        with file.lock.hold("test"):
+            peeked = file.peek(count)
+            assert peeked == self.model.jobs[:count]
+            taken = file.take(count, peeked if is_expected else None)
+        expected = self.named(self.model.take(count))
+        assert taken == expected
+        found = [(job.id, job.attempts) for job in taken]
+        assert found == [(job.id, job.attempts) for job in expected]
+        self.held += taken
+        self.consumed += taken
+        if taken and not self.model.jobs:
+            self.model.note_empty(self.content)
+
+    def named(self, jobs: list[Job]) -> list[Job]:
+        """The jobs with the ids they are to have."""
+        named = []
+        for job in jobs:
+            known = next((one for one in self.requeued if one == job), None)
+            if known:
+                self.requeued = [one for one in self.requeued if one.id != known.id]
+            else:
+                self.last_id += 1
+                known = replace(job, id=self.last_id, attempts=0)
+            named.append(known)
+        return named
+
+    @rule(who=WHO, begin=st.integers(0, 9), count=st.integers(1, 3), attempts=st.integers(0, 3))
+    @precondition(lambda self: self.held)
+    def put_back(self, who: int, begin: int, count: int, attempts: int) -> None:
+        self._put_back(who, begin, count, attempts, at_end=False)
+
+    @rule(who=WHO, begin=st.integers(0, 9), count=st.integers(1, 3))
+    @precondition(lambda self: self.held and self.has_end)
+    def put_back_at_the_end(self, who: int, begin: int, count: int) -> None:
+        self._put_back(who, begin, count, 1, at_end=True)
+
+    def _put_back(self, who: int, begin: int, count: int, attempts: int, at_end: bool) -> None:
+        begin %= len(self.held)
+        jobs = [replace(job, attempts=attempts) for job in self.held[begin : begin + count]]
+        del self.held[begin : begin + count]
+        for job in jobs:
+            del self.consumed[max(at for at, one in enumerate(self.consumed) if one == job)]
+        self.requeued = [*jobs, *self.requeued]
+        before, file = self.content, self.files[who]
+        with file.lock.hold("test"):
+            file.put_back(jobs, at_end=at_end)
+        self.note_new(jobs, before, at_end)
+
+    @rule(who=WHO, values=VALUES)
+    def add_at_the_head(self, who: int, values: list[str]) -> None:
+        self._add(who, values, at_end=False)
+
+    @rule(who=WHO, values=VALUES)
+    @precondition(lambda self: self.has_end)
+    def add_at_the_end(self, who: int, values: list[str]) -> None:
+        self._add(who, values, at_end=True)
+
+    def _add(self, who: int, values: list[str], at_end: bool) -> None:
+        place = Place("a test", 1, 1)
+        new = [Addition.of(f"add {value}", {"p": values}, place) for value in values]
+        before, file = self.content, self.files[who]
+        with file.lock.hold("test"):
+            file.add(new, at_head=not at_end)
+        jobs = [Job(one.command, (("p", value),)) for one in new for value in values]
+        self.note_new(jobs, before, at_end)
+
+    def note_new(self, jobs: list[Job], before: str, at_end: bool) -> None:
+        if at_end and self.model.jobs:
+            self.model.put_behind(jobs, before, self.content)
+            return
+        if self.model.in_brackets and not self.model.jobs:
+            self.model.lose_brackets()
+        self.model.put_in_front(jobs)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether nothing is missing at the end of the file, which would be put there, too."""
+        model = self.model
+        return model.in_brackets or not model.jobs or self.content.endswith("\n")
+
+    @rule(who=WHO)
+    def open_anew(self, who: int) -> None:
+        self.files[who] = self.opened()
+
+    # What an editor does.
+
+    @rule(at=st.integers(0, 9), in_place=st.booleans())
+    @precondition(lambda self: self.model.pieces)
+    def insert(self, at: int, in_place: bool) -> None:
+        at %= len(self.model.pieces) + (not self.model.in_brackets)
+        self.edit(at, at, [self.new_piece(", ")], in_place)
+
+    @rule(at=st.integers(0, 9), in_place=st.booleans())
+    @precondition(lambda self: self.model.pieces)
+    def change(self, at: int, in_place: bool) -> None:
+        at %= len(self.model.pieces)
+        piece = self.model.pieces[at]
+        if piece.jobs:
+            self.edit(at, at + 1, [self.new_piece(piece.behind)], in_place)
+
+    @rule(at=st.integers(0, 9), in_place=st.booleans())
+    @precondition(lambda self: self.model.pieces)
+    def delete(self, at: int, in_place: bool) -> None:
+        at %= len(self.model.pieces)
+        self.edit(at, at + 1, [], in_place)
+
+    def new_piece(self, behind: str) -> Piece:
+        self.edits += 1
+        command = f"edited {self.edits}"
+        if self.model.in_brackets:
+            return Piece(command, [Job(command)], behind=behind)
+        return Piece(f"{self.model.dash}- {command}{self.newline}", [Job(command)])
+
+    def edit(self, begin: int, end: int, new: list[Piece], in_place: bool) -> None:
+        """Put new pieces in the place of some, unless that would change what others mean."""
+        content, model = self.content, self.model
+        pieces = model.pieces
+        head = content[: len(content) - len(model.written + model.after)]
+        model.pieces = [*pieces[:begin], *new, *pieces[end:]]
+        edited = head + model.written + model.after
+        if not is_meant(edited, model.jobs):
+            model.pieces = pieces
+            return
+        if model.pieces:
+            last = model.pieces[-1]
+            last.behind, model.after = "", last.behind + model.after
+        self.save(edited.encode(), in_place)
+
+    def save(self, data: bytes, in_place: bool) -> None:
+        if in_place:
+            self.path.write_bytes(data)
+        else:
+            beside = self.folder / "edited"
+            beside.write_bytes(data)
+            beside.replace(self.path)
+
+    # What must hold.
+
+    @invariant()
+    def the_queue_file_is_as_it_must_be(self) -> None:
+        content, model = self.content, self.model
+        assert jobs_of(items_of(content)) == model.jobs
+        assert content.startswith(model.lead)
+        if model.jobs:
+            assert content.endswith(model.written + model.after)
+
+    @invariant()
+    def the_other_files_agree(self) -> None:
+        record = self.folder / "consumed.yaml"
+        found = jobs_of(items_of(record.read_bytes().decode())) if record.exists() else []
+        assert found == self.consumed
+        own = self.folder / ".pegasus" / "queue.yaml"
+        assert taken_by_journal(own) == {
+            job.id: (job.template, dict(job.params)) for job in self.held
+        }
+        history = History(own, lambda _: True)
+        history.catch_up()
+        assert {job.id for job in history.jobs.values() if not job.taking.is_undone} == {
+            job.id for job in self.held
+        }
+        assert not [*self.folder.glob(".*.next")]
+
+
+def is_meant(text: str, jobs: list[Job]) -> bool:
+    """Whether a text is a queue of these jobs."""
+    try:
+        return jobs_of(items_of(text)) == jobs
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError):
+        return False
+
+
+def taken_by_journal(folder: Path) -> dict[int, tuple[str, dict[str, str]]]:
+    """The jobs that are taken, as the journal tells it."""
+    taken = {}
+    for line in JournalReader(folder).read():
+        for job in line["jobs"]:
+            if line["event"] == "jobs_taken":
+                assert job["job"] not in taken
+                taken[job["job"]] = job["template"], job["params"]
+            else:
+                del taken[job["job"]]
+    return taken
+
+
+TestQueueFileAndModel = QueueMachine.TestCase
+TestQueueFileAndModel.settings = settings(MANY, stateful_step_count=12)
