@@ -95,17 +95,17 @@ class Record:
         What is no socket of a run stays, whatever the record says.
         """
         place = folder / self.socket
-        for file in (self.path(folder), lease_path(folder, self.id)):
+        if place.name in (f"{self.id}.sock", SOCKET):
+            with contextlib.suppress(OSError):
+                if stat.S_ISSOCK(place.lstat().st_mode):
+                    place.unlink()
+            if place.parent.name.startswith(PREFIX) and place.parent != folder:
+                with contextlib.suppress(OSError):
+                    place.parent.rmdir()
+        # The record last: it is by this that the others are found, should this be cut short.
+        for file in (lease_path(folder, self.id), self.path(folder)):
             with contextlib.suppress(OSError):
                 file.unlink()
-        if place.name not in (f"{self.id}.sock", SOCKET):
-            return
-        with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(place.lstat().st_mode):
-                place.unlink()
-        if place.parent.name.startswith(PREFIX) and place.parent != folder:
-            with contextlib.suppress(OSError):
-                place.parent.rmdir()
 
 
 def lease_path(folder: Path, run: str) -> Path:

@@ -32,7 +32,9 @@ def test_a_waiter_is_told_who_holds_the_lock_and_gets_it_when_that_is_killed(fol
         desk.take(1)
 
     holder = Child(go)
-    assert os.read(into, 1)
+    os.close(out)
+    assert os.read(into, 1), holder.wait().trouble
+    os.close(into)
     told: list[Holder] = []
 
     def on_wait(who: Holder) -> None:

@@ -95,11 +95,13 @@ class Watch:
             return real(file, mode, *args, **kwargs)
 
         builtins.open = io.open = opened  # type: ignore[assignment]
+        if hasattr(pathlib, "_NormalAccessor"):
+            pathlib._NormalAccessor.open = staticmethod(opened)
 
     def _put(self, name: str, function: Callable[..., Any]) -> None:
         setattr(os, name, function)
         accessor = getattr(pathlib, "_NormalAccessor", None)  # Of Python 3.10.
-        if hasattr(accessor, name):
+        if hasattr(accessor, name) and name != "open":
             setattr(accessor, name, staticmethod(function))
 
     def _concerns(self, path: Any) -> bool:
