@@ -159,7 +159,7 @@ class Queue:
         self,
         ids: Iterable[int] = (),
         *,
-        states: Iterable[JobState] = (),
+        states: Iterable[JobState | str] = (),
         run: str | None = None,
         tail: bool = False,
     ) -> list[Job]:
@@ -167,7 +167,8 @@ class Queue:
 
         Args:
             ids: the jobs of these ids. One that has succeeded may be among them.
-            states: and all that stand like this, of those that are not to run anyway.
+            states: and all that stand like this, of those that are not to run anyway; the words
+                of states, such as "failed", will do.
             run: only those of `states` that this run, or the `last` one, was the last to take.
             tail: put them at the end of the queue; by default, they come first.
 
@@ -177,6 +178,7 @@ class Queue:
         Raises:
             NoSuchJobError: an id is no job's, or of one that runs or stands in the queue; or
                 there is no such run. Nothing was put back.
+            SettingsError: there is no such state.
             QueueFileError: the queue file is wrong.
             StorageError: a file can't be read or written; nothing was put back.
             JournalError: the journal is of another version.
@@ -189,7 +191,11 @@ class Queue:
         return jobs
 
     def choose(
-        self, ids: Iterable[int] = (), *, states: Iterable[JobState] = (), run: str | None = None
+        self,
+        ids: Iterable[int] = (),
+        *,
+        states: Iterable[JobState | str] = (),
+        run: str | None = None,
     ) -> list[Job]:
         """Return what `retry` would put back by now; change nothing."""
         with self._looking:

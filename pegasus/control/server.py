@@ -68,7 +68,8 @@ class Control:
             self._begin()
         except (OSError, RuntimeError) as error:
             self._record.remove(self._folder)
-            self._warn(f"inv stop will not find this run: {error}")
+            reason = getattr(error, "strerror", None) or error
+            self._warn(f"inv stop will not find this run: {reason}")
         return self
 
     def __exit__(

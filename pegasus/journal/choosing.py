@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from pegasus.errors import NoSuchJobError
+from pegasus.errors import NoSuchJobError, SettingsError
 from pegasus.journal.history import History
 from pegasus.journal.jobs import JobHistory, JobState
 from pegasus.journal.reports import JobReport
@@ -25,7 +25,7 @@ _Text = tuple[object, ...]
 def choose(
     history: History,
     ids: Iterable[int],
-    states: Iterable[JobState],
+    states: Iterable[JobState | str],
     run: str | None,
     in_file: Callable[[], Iterable[Job]],
 ) -> list[Job]:
@@ -34,24 +34,35 @@ def choose(
     Args:
         history: has caught up.
         ids: the jobs of these ids.
-        states: and all that stand like this, but for those that are yet to come to an end.
+        states: and all that stand like this, but for those that are yet to come to an end; the
+            words of states will do.
         run: only those of `states` that this run, or the `last` one, was the last to take.
         in_file: returns the jobs in the queue file. One that was put back and that somebody has
             removed from there may be put back once more.
 
     Raises:
         NoSuchJobError: there is no such job or run, or a job of `ids` can't be put back now.
+        SettingsError: there is no such state.
     """
     wanted = sorted(set(ids))
     if problems := [*_problems(history, wanted, in_file)]:
         raise NoSuchJobError("\n".join(problems))
     found = {number: history.jobs[number] for number in wanted}
-    chosen = frozenset(states) - UNENDED
+    chosen = _states(states) - UNENDED
     run = _run_id(history, run)
     for job in history.jobs.values():
         if history.state(job) in chosen and run in (None, job.run):
             found[job.id] = job
     return [found[number].job for number in sorted(found)]
+
+
+def _states(wanted: Iterable[JobState | str]) -> frozenset[JobState]:
+    words = [wanted] if isinstance(wanted, str) else [*wanted]
+    there = [state.value for state in JobState]
+    for word in words:
+        if word not in there and not isinstance(word, JobState):
+            raise SettingsError(f"{word!r} is no state of a job; there are: {', '.join(there)}")
+    return frozenset(map(JobState, words))
 
 
 def report(history: History, in_file: Iterable[Job]) -> list[JobReport]:

@@ -453,6 +453,7 @@ def test_a_run_that_can_not_listen_goes_on_with_one_message(
         assert read_all(folder) == []
     assert len(warnings) == 1
     assert warnings[0].startswith("inv stop will not find this run: ")
+    assert "Errno" not in warnings[0]
     assert names(folder) == []
     assert made
     assert not any(map(os.path.exists, made))

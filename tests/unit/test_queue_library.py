@@ -442,6 +442,10 @@ def test_states_choose_jobs_and_pass_over_what_is_to_run_anyway(
     assert [job.id for job in queue.choose(states=JobState)] == [1, 2, 3, 4, 5, 6, 7, 11]
     assert [job.id for job in queue.choose(states=JobState, run=OTHER)] == [11]
     assert [job.id for job in queue.choose(states=[JobState.LOST], run="last")] == [6]
+    assert [job.id for job in queue.choose(states=["lost"], run="last")] == [6]
+    assert [job.id for job in queue.choose(states="lost", run="last")] == [6]
+    with pytest.raises(SettingsError, match="'gone' is no state of a job; there are: queued, "):
+        queue.choose(states=["gone"])
     assert [job.id for job in queue.choose([6], states=[JobState.FAILED])] == [2, 6]
     with pytest.raises(NoSuchJobError, match="there is no run 7; there are: 0000000b, 0000000a"):
         queue.choose(states=JobState, run="7")
