@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import resource
+import time
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -11,7 +13,7 @@ from pegasus.checking import check_queue
 from pegasus.control.lease import is_alive
 from pegasus.control.record import Record
 from pegasus.control.server import Control
-from pegasus.errors import PegasusError
+from pegasus.errors import PegasusError, StorageError
 from pegasus.events import Event, LockAwaited, RunDied, Sink
 from pegasus.helpers.registry import REGISTRY
 from pegasus.inputs import (
@@ -28,7 +30,7 @@ from pegasus.journal.file import Journal
 from pegasus.journal.logs import Logs
 from pegasus.journal.pruning import Keep, Pruner
 from pegasus.journal.recorder import Recorder
-from pegasus.model import Attempt
+from pegasus.model import Attempt, Job
 from pegasus.modes.feed import Feed
 from pegasus.registration import Registration
 from pegasus.result import RunResult
@@ -36,6 +38,11 @@ from pegasus.settings import Settings
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
 from pegasus.terminal.summary import summarize
+
+#: What goes away by itself, or when somebody makes room.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+#: How often a run that can't begin on a full disk tries again, in seconds.
+RETRY = 0.5
 
 
 class _Mode(Interruptible, Protocol):
@@ -94,26 +101,46 @@ class Run:
     @contextlib.contextmanager
     def _registered(self) -> Iterator[None]:
         """Be known to other runs; what is wrong is said before, and nothing is contacted then."""
+        try:
+            self._register()
+            yield
+        finally:
+            self.recorder.close()
+            self._leave()
+
+    def _register(self) -> None:
+        """Enter among the runs, and say which of them have died; on a full disk, wait for room."""
+        is_told = False
+        while not self._interrupts.is_pending:
+            try:
+                died = self._enter()
+            except StorageError as error:
+                if error.errno not in _FULL:
+                    raise
+                if not is_told:
+                    self._printer.say(f"{error}\nthe run begins when there is room")
+                is_told = True
+                time.sleep(RETRY)
+                continue
+            for run, jobs in died.items():
+                self.emit(RunDied(run, tuple(jobs)))
+            return
+
+    def _enter(self) -> dict[str, list[Job]]:
         lock = self._queue_file.lock
         is_held = lock.acquire(
             f"inv {self._name}",
             lambda holder: self.emit(LockAwaited(str(holder))),
             stop=lambda: self._interrupts.is_pending,
         )
-        if is_held:
-            try:
-                check_queue(self.nodes, self._queue_file).require()
-                self._queue_file.settle()
-                died = self._registration.enter(self._settings, self.nodes)
-            finally:
-                lock.release()
-            for run, jobs in died.items():
-                self.emit(RunDied(run, tuple(jobs)))
+        if not is_held:
+            return {}
         try:
-            yield
+            check_queue(self.nodes, self._queue_file).require()
+            self._queue_file.settle()
+            return self._registration.enter(self._settings, self.nodes)
         finally:
-            self.recorder.close()
-            self._leave()
+            lock.release()
 
     def _leave(self) -> None:
         try:
