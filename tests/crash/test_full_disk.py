@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from controllers import Executed, run_queue
 from forks import after, result
+from project import Project, Running
 from queuestate import State, jobs_in, strays
 from queuework import Desk, Work, add, note, put_back, take
 from syscalls import FailAt, Watch, can_fail
@@ -201,3 +202,32 @@ def fill(path: Path) -> None:
             with suppress(OSError):
                 while file.write(bytes(size)):
                     pass
+
+
+@pytest.fixture
+def begun(small_disk: Path) -> Iterator[Running]:
+    """A run that begins on a disk which is full already."""
+    project = Project(small_disk)
+    project.hosts("- localhost\n")
+    project.queue("- echo hi\n")
+    fill(small_disk / "filler")
+    run = project.start("queue")
+    try:
+        run.wait_for("the run begins when there is room")
+        yield run
+    finally:
+        project.end()
+
+
+def test_a_run_begins_when_a_disk_that_was_full_has_room(begun: Running, small_disk: Path) -> None:
+    (small_disk / "filler").unlink()
+    assert begun.wait() == 0
+    assert ERRORS[errno.ENOSPC] in begun.err
+    assert "[localhost] hi\n" in begun.out
+
+
+def test_a_run_that_waits_for_room_can_be_ended(begun: Running, small_disk: Path) -> None:
+    begun.signal(signal.SIGINT)
+    assert begun.wait() == 130
+    assert "Traceback" not in begun.err
+    assert (small_disk / "queue.yaml").read_text() == "- echo hi\n"
