@@ -23,12 +23,11 @@ from dataclasses import asdict
 from itertools import islice
 
 from pegasus.checking import Checked, Problem
-from pegasus.errors import StorageError
 from pegasus.model import Node
 from pegasus.plan import Plan
 from pegasus.terminal.lines import LINE_END
 from pegasus.terminal.printer import count
-from pegasus.terminal.screen import write
+from pegasus.terminal.screen import was_read, write
 
 VERSION = 1
 #: How many commands are shown, unless all are.
@@ -129,8 +128,5 @@ def _problem_object(problem: Problem) -> dict[str, object]:
 def _write_all(lines: Iterator[str]) -> None:
     """Write lines, a hundred thousand if need be, until nobody reads them any more."""
     while batch := [*islice(lines, _BATCH)]:
-        lost = write(sys.stdout, batch)
-        if isinstance(lost, BrokenPipeError):
+        if not was_read(write(sys.stdout, batch)):
             return  # As by `| head`, which has seen enough.
-        if lost:
-            raise StorageError(f"stdout can't be written to: {lost}")

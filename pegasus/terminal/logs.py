@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import select
 import sys
 
-from pegasus.errors import StorageError
-from pegasus.terminal.screen import write_bytes
+from pegasus.terminal.screen import is_read, was_read, write_bytes
 
 #: How many lines are shown of a job that failed, and how far back they are looked for, in bytes.
 LINES = 10
@@ -48,11 +46,8 @@ class LogScreen:
             NobodyReadsError: there is no use in going on.
             StorageError: stdout can't be written to.
         """
-        lost = write_bytes(sys.stdout, data)
-        if isinstance(lost, BrokenPipeError):
+        if not was_read(write_bytes(sys.stdout, data)):
             raise NobodyReadsError
-        if lost:
-            raise StorageError(f"stdout can't be written to: {lost}")
         self._is_first = False
 
     def check(self) -> None:
@@ -61,12 +56,7 @@ class LogScreen:
         Raises:
             NobodyReadsError: nobody does.
         """
-        poll = select.poll()
-        try:
-            poll.register(sys.stdout, 0)
-        except (OSError, ValueError):  # It is no file.
-            return
-        if any(event & select.POLLERR for _, event in poll.poll(0)):
+        if not is_read(sys.stdout):
             raise NobodyReadsError
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import sys
 import threading
 from collections.abc import Iterable
 from typing import TextIO
+
+from pegasus.errors import StorageError
 
 
 class Screen:
@@ -62,8 +65,10 @@ def write(stream: TextIO | None, lines: Iterable[str]) -> Exception | None:
     return None
 
 
-def write_bytes(stream: TextIO, data: bytes) -> Exception | None:
-    """Write bytes as they are, and flush; return what went wrong, or None."""
+def write_bytes(stream: TextIO | None, data: bytes) -> Exception | None:
+    """Write bytes as they are, and flush; return what went wrong, or None. See `write`."""
+    if stream is None:
+        return None
     try:
         if hasattr(stream, "buffer"):
             stream.flush()
@@ -75,6 +80,29 @@ def write_bytes(stream: TextIO, data: bytes) -> Exception | None:
         _drop(stream)
         return error
     return None
+
+
+def was_read(lost: Exception | None) -> bool:
+    """Return whether what went to stdout has a reader; `lost` is what `write` has returned.
+
+    Raises:
+        StorageError: it could not be written for another reason.
+    """
+    if lost is None or isinstance(lost, BrokenPipeError):
+        return lost is None
+    raise StorageError(f"stdout can't be written to: {lost}")
+
+
+def is_read(stream: TextIO | None) -> bool:
+    """Return whether a stream leads anywhere: a pipe's reader may be gone, as with `| head`."""
+    if stream is None:
+        return False
+    poll = select.poll()
+    try:
+        poll.register(stream.fileno(), 0)
+    except (AttributeError, OSError, ValueError):  # It is no file.
+        return True
+    return not poll.poll(0)
 
 
 def _drop(stream: TextIO) -> None:

@@ -9,19 +9,18 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import select
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pegasus.errors import PegasusError, StorageError
+from pegasus.errors import PegasusError
 from pegasus.journal.jobs import KINDS
 from pegasus.journal.nodes import NodeHistory, RunHistory
 from pegasus.journal.records import now
 from pegasus.journal.standing import Execution, Standing, Trouble
-from pegasus.terminal.screen import write
+from pegasus.terminal.screen import is_read, was_read, write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +55,7 @@ def watch(standings: Iterable[Standing]) -> None:
     for standing in standings:
         if standing is not before:
             _write([*([""] if before else []), *text(standing)])
-        if not _is_read():
+        if not is_read(sys.stdout):
             return
         before = standing
 
@@ -191,16 +190,4 @@ def _console(**more: Any) -> Console:
 
 def _write(lines: Sequence[str]) -> None:
     """Write lines to stdout, if there is somebody who reads it."""
-    lost = write(sys.stdout, lines)
-    if lost and not isinstance(lost, BrokenPipeError):
-        raise StorageError(f"stdout can't be written to: {lost}")
-
-
-def _is_read() -> bool:
-    """Return whether stdout leads anywhere: a pipe's reader may be gone, as with `| head`."""
-    looked = select.poll()
-    try:
-        looked.register(sys.stdout.fileno(), 0)
-        return not looked.poll(0)
-    except (AttributeError, ValueError):
-        return sys.stdout is not None
+    was_read(write(sys.stdout, lines))
