@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
 from pegasus.checking import check_files
+from pegasus.control.lease import is_alive
 from pegasus.errors import HostsFileError, PegasusError, SettingsError
 from pegasus.files import hosts
 from pegasus.files.queuefile import QueueFile
+from pegasus.journal.history import History
 from pegasus.lint import Linter
 from pegasus.locking import FileLock
 from pegasus.model import Node, Options
@@ -20,6 +23,11 @@ from pegasus.settings import Settings
 def runs_folder(lock: FileLock) -> Path:
     """Return where the runs of a queue file have their records."""
     return lock.folder / "runs"
+
+
+def history_of(lock: FileLock) -> History:
+    """Return what the journal of a queue file tells, to be caught up with."""
+    return History(lock.folder, partial(is_alive, runs_folder(lock)))
 
 
 def defaults(settings: Settings) -> Options:

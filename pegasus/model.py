@@ -124,7 +124,7 @@ class Node:
         """How people see this node: `host`, or `host (k=v,k2=v2)`."""
         inner = ",".join(f"{name}={value}" for name, value in self.params)
         label = f"{self.host.text} ({inner})" if inner else self.host.text
-        return "".join(map(_printable, label))
+        return printable(label)
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,6 @@ class Attempt:
         return self.job.id, self.number
 
 
-def _printable(character: str) -> str:
-    """Return a character, or its escape where it would break a line or command a terminal."""
-    return character if character.isprintable() else repr(character)[1:-1]
+def printable(text: str) -> str:
+    """Return a text with escapes for what breaks a line, commands a terminal, or is not seen."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

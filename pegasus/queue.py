@@ -18,18 +18,16 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 
 from pegasus import storage
-from pegasus.control.lease import is_alive
 from pegasus.errors import PegasusError, ProblemsError, QueueFileError, StorageError
 from pegasus.files.additions import Addition, Given
 from pegasus.files.queuefile import QueueFile, jobs_of
 from pegasus.files.tolerant import at_once
-from pegasus.inputs import check_names, nodes_if_any, runs_folder
+from pegasus.inputs import check_names, history_of, nodes_if_any
 from pegasus.journal.choosing import choose, report
-from pegasus.journal.history import History, JobState
+from pegasus.journal.history import JobState
 from pegasus.journal.records import WHY_RETRY
 from pegasus.journal.reports import JobReport
 from pegasus.lint import Linter
@@ -83,8 +81,7 @@ class Queue:
         # What looks without the queue's lock has a lock and a QueueFile of its own.
         self._looking = threading.Lock()
         self._seen = QueueFile(self.path, self._settings.consumed_path)
-        runs = runs_folder(self._file.lock)
-        self._history = History(self._file.lock.folder, partial(is_alive, runs))
+        self._history = history_of(self._file.lock)
 
     def add(self, command: str, params: Given | None = None, *, head: bool = False) -> int:
         """Add an entry at the end of the queue.

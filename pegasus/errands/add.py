@@ -6,12 +6,11 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
+from pegasus.errands.queues import queue_of
 from pegasus.errors import QueueFileError, SettingsError, StorageError
-from pegasus.events import LockAwaited
 from pegasus.files.additions import Addition
 from pegasus.helpers.registry import REGISTRY
 from pegasus.model import Place
-from pegasus.queue import Queue
 from pegasus.settings import Settings
 from pegasus.terminal.printer import Printer, count
 from pegasus.terminal.screen import Screen
@@ -50,13 +49,7 @@ def add(
     given = _given(params)
     texts = _lines() if command == STDIN else [(Place("the command", 1, 1), command)]
     additions = [Addition.of(text, given, place) for place, text in texts]
-    queue = Queue(
-        settings.queue_file,
-        consumed=settings.consumed_path,
-        hosts=settings.hosts_file,
-        on_wait=lambda holder: printer(LockAwaited(holder)),
-        purpose="inv add",
-    )
+    queue = queue_of(settings, "inv add", printer)
     if dry:
         queue.check(additions)
     else:

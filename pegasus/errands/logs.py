@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
-from pegasus.control.lease import is_alive
 from pegasus.errands.failures import show_failures
 from pegasus.errands.views import View
 from pegasus.errors import NoSuchJobError, SettingsError
-from pegasus.inputs import runs_folder
+from pegasus.inputs import history_of
 from pegasus.journal.history import History
 from pegasus.locking import FileLock
 from pegasus.settings import Settings
@@ -51,8 +49,7 @@ def logs(
         StorageError: something can't be read, or stdout can't be written to.
     """
     _check(ids, follow or err, attempt, failed)
-    lock = FileLock.of(Path(settings.queue_file))
-    history = History(lock.folder, partial(is_alive, runs_folder(lock)))
+    history = history_of(FileLock.of(Path(settings.queue_file)))
     history.catch_up()
     with suppress(NobodyReadsError):
         if failed:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pegasus.errands.queues import queue_of
 from pegasus.errors import SettingsError
-from pegasus.events import LockAwaited
 from pegasus.journal.jobs import KINDS, JobState
 from pegasus.model import Job
-from pegasus.queue import Queue
 from pegasus.settings import Settings
 from pegasus.terminal.printer import Printer, count, first_line
 from pegasus.terminal.screen import Screen
@@ -46,13 +45,7 @@ def retry(
     """
     states = _states(ids, [*kinds], run)
     printer = Printer(Screen())
-    queue = Queue(
-        settings.queue_file,
-        consumed=settings.consumed_path,
-        hosts=settings.hosts_file,
-        on_wait=lambda holder: printer(LockAwaited(holder)),
-        purpose="inv retry",
-    )
+    queue = queue_of(settings, "inv retry", printer)
     if dry:
         jobs = queue.choose(ids, states=states, run=run)
     else:

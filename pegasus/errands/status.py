@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
-from pegasus.control.lease import is_alive
 from pegasus.errors import PegasusError, SettingsError
 from pegasus.files.queuefile import QueueFile, Signature
-from pegasus.inputs import runs_folder
+from pegasus.inputs import history_of
 from pegasus.journal.history import History
 from pegasus.journal.standing import Queue, Standing
 from pegasus.settings import Settings
@@ -39,8 +37,7 @@ def status(settings: Settings, *, as_json: bool = False, watch: bool = False) ->
     if as_json and watch:
         raise SettingsError("--json writes one document, and --watch many texts; choose one")
     counter = _Counter(settings)
-    history = History(counter.folder, partial(is_alive, counter.runs))
-    standings = _standings(history, counter)
+    standings = _standings(history_of(counter.lock), counter)
     if not watch:
         terminal.show(next(standings), as_json=as_json)
         return
@@ -52,8 +49,7 @@ class _Counter:
 
     def __init__(self, settings: Settings) -> None:
         self._file = QueueFile(Path(settings.queue_file), settings.consumed_path)
-        self.folder = self._file.lock.folder
-        self.runs = runs_folder(self._file.lock)
+        self.lock = self._file.lock
         self._last: Queue | None = None
         self._signature: Signature | None = None
         self._next = 0.0

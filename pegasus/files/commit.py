@@ -18,8 +18,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,19 +85,12 @@ class Commits:
         self.settle()
         named = self._ledger.named(jobs)
         mark = secrets.token_hex(4)
-        staged = storage.stage(self._path, data, mark)
-        try:
-            with self._consumed.held():
-                assert_unchanged()  # Before much is written, and again when all is.
-                self._announce(JOBS_TAKEN, mark, named, self._consumed)
-                self._consumed.add(named)
-                assert_unchanged()
-                signature = staged.put_in_place()
-        except BaseException:
-            self._abandon(mark, staged)
-            raise
-        finally:
-            staged.close()
+        with self._staged(data, mark) as staged, self._consumed.held():
+            assert_unchanged()  # Before much is written, and again when all is.
+            self._announce(JOBS_TAKEN, mark, named)
+            self._consumed.add(named)
+            assert_unchanged()
+            signature = staged.put_in_place()
         self._settled = mark
         self._ledger.remember(named)
         return named, signature
@@ -118,17 +111,11 @@ class Commits:
         """
         self.settle()
         mark = secrets.token_hex(4)
-        staged = storage.stage(self._path, data, mark)
-        try:
+        with self._staged(data, mark) as staged:
             assert_unchanged()
-            self._announce(JOBS_REQUEUED, mark, jobs, self._consumed, why=why)
+            self._announce(JOBS_REQUEUED, mark, jobs, why=why)
             assert_unchanged()
             signature = staged.put_in_place()
-        except BaseException:
-            self._abandon(mark, staged)
-            raise
-        finally:
-            staged.close()
         with suppress(StorageError):  # `settle` tries again, before anything else is done.
             self._consumed.forget(jobs)
             self._settled = mark
@@ -142,13 +129,21 @@ class Commits:
                 " this run and begin another"
             )
 
-    def _announce(
-        self, event: str, mark: str, jobs: Sequence[Job], consumed: ConsumedFile, **more: Any
-    ) -> None:
-        fields = [job_fields(job) for job in jobs]
-        announcement = record(
-            event, self._run, commit=mark, jobs=fields, consumed=consumed.state(), **more
-        )
+    @contextmanager
+    def _staged(self, data: bytes, mark: str) -> Iterator[Staged]:
+        """Stage the new content for a `with` block, whose failure is that of the commit."""
+        staged = storage.stage(self._path, data, mark)
+        try:
+            yield staged
+        except BaseException:
+            self._abandon(mark, staged)
+            raise
+        finally:
+            staged.close()
+
+    def _announce(self, event: str, mark: str, jobs: Sequence[Job], **more: Any) -> None:
+        fields, consumed = [job_fields(job) for job in jobs], self._consumed.state()
+        announcement = record(event, self._run, commit=mark, jobs=fields, consumed=consumed, **more)
         self._journal.append(announcement, sync=True)
 
     def _abandon(self, mark: str, staged: Staged) -> None:

@@ -220,15 +220,7 @@ class QueueFile:
 
     def _replace(self, data: bytes) -> Signature:
         """Replace the content. It is no commit, and what a crash leaves of it is swept away."""
-        staged = storage.stage(self.path, data, secrets.token_hex(4))
-        try:
-            self._assert_unchanged()
-            return staged.put_in_place()
-        except BaseException:
-            staged.discard()
-            raise
-        finally:
-            staged.close()
+        return storage.replace(self.path, data, self._assert_unchanged, secrets.token_hex(4))
 
     def _read(self, missing: bytes | None = None) -> Known:
         """Return the content, checked; `missing` stands for it where there is no file."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pegasus.errors import NoSuchJobError, SettingsError
 from pegasus.journal.history import History
 from pegasus.journal.jobs import JobHistory, JobState
+from pegasus.journal.records import JobText, text_of
 from pegasus.journal.reports import JobReport
 from pegasus.model import Job
 
@@ -18,8 +19,6 @@ from pegasus.model import Job
 UNENDED = frozenset({JobState.QUEUED, JobState.TAKEN, JobState.RUNNING})
 #: The word for the run that began last.
 LAST = "last"
-
-_Text = tuple[object, ...]
 
 
 def choose(
@@ -86,15 +85,15 @@ class _Standing:
 
     def __init__(self, history: History) -> None:
         self.found: set[int] = set()
-        self._jobs: dict[_Text, deque[JobHistory]] = {}
+        self._jobs: dict[JobText, deque[JobHistory]] = {}
         for number in sorted(history.jobs):
             job = history.jobs[number]
             if history.state(job) is JobState.QUEUED:
-                self._jobs.setdefault(_text(job.taking.job), deque()).append(job)
+                self._jobs.setdefault(text_of(job.taking.job), deque()).append(job)
 
     def pop(self, job: Job) -> JobHistory | None:
         """Return the one that a job in the file is, if it is one, and only once."""
-        same = self._jobs.get(_text(job))
+        same = self._jobs.get(text_of(job))
         if not same:
             return None
         self.found.add(same[0].id)
@@ -111,10 +110,6 @@ def _state(history: History, job: JobHistory) -> JobState:
     if state is not JobState.QUEUED:
         return state
     return JobHistory(job.taking._replace(is_undone=False), job.attempts).state(is_on=False)
-
-
-def _text(job: Job) -> _Text:
-    return job.template, job.params, job.options.written
 
 
 def _problems(

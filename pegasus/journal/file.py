@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from pegasus.errors import JournalError
 from pegasus.journal.logs import last_job
 from pegasus.journal.records import VERSION, Record, decode, encode, now
-from pegasus.locking import BareLock, FileLock, make_folder
+from pegasus.locking import BareLock, make_folder
 from pegasus.storage import extend, failing, sync_folder
 
 #: How much is read at a time, in bytes.
@@ -40,11 +40,6 @@ class Journal:
         self._lock = BareLock.of(folder / "journal.lock")
         self._header = b""  # The first line that has been found right.
         self._kept: tuple[int, int] | None = None  # The file that a power cut can't take away.
-
-    @classmethod
-    def beside(cls, queue_file: Path) -> Journal:
-        """Return the journal of a queue file."""
-        return cls(FileLock.of(queue_file).folder)
 
     def append(self, *records: Record, sync: bool = False) -> None:
         """Add records, all or none of them.

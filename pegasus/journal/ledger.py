@@ -9,11 +9,16 @@ from typing import Any
 
 from pegasus.journal.file import JournalReader
 from pegasus.journal.logs import last_job
-from pegasus.journal.records import JOBS_REQUEUED, JOBS_TAKEN, UNDONE, Record, job_of
-from pegasus.model import Job, Params
-
-#: What a job is known by.
-_Key = tuple[str, Params, Params]
+from pegasus.journal.records import (
+    JOBS_REQUEUED,
+    JOBS_TAKEN,
+    UNDONE,
+    JobText,
+    Record,
+    job_of,
+    text_of,
+)
+from pegasus.model import Job
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Ledger:
         self._folder = folder
         self._reader = JournalReader(folder, JOBS_TAKEN, JOBS_REQUEUED, UNDONE)
         self._last_id = 0
-        self._requeued: dict[_Key, dict[int, Job]] = {}
+        self._requeued: dict[JobText, dict[int, Job]] = {}
         self._last: Commit | None = None
         self._is_noted = True  # Whether what the last commit did is in the two above.
 
@@ -81,10 +86,10 @@ class Ledger:
     def named(self, jobs: Iterable[Job]) -> list[Job]:
         """Return the jobs, which are about to be taken, with ids. The last commit is made."""
         self._note_last()
-        known: dict[_Key, Iterator[Job]] = {}
+        known: dict[JobText, Iterator[Job]] = {}
         last, named = self._last_id, []
         for job in jobs:
-            key = _key(job)
+            key = text_of(job)
             if key not in known:
                 known[key] = iter(self._requeued.get(key, {}).values())
             if before := next(known[key], None):
@@ -111,7 +116,7 @@ class Ledger:
         if self._last and not self._is_noted:
             jobs = [job for job in self._last.jobs if job.id > 0]
             for job in jobs:
-                self._requeued.get(_key(job), {}).pop(job.id, None)
+                self._requeued.get(text_of(job), {}).pop(job.id, None)
             if not self._last.is_take:
                 self._put_before(jobs)
             self.remember(jobs)
@@ -119,12 +124,8 @@ class Ledger:
 
     def _put_before(self, jobs: Iterable[Job]) -> None:
         """Note jobs that stand in the queue again, before others with the same texts."""
-        added: dict[_Key, dict[int, Job]] = {}
+        added: dict[JobText, dict[int, Job]] = {}
         for job in jobs:
-            added.setdefault(_key(job), {})[job.id] = job
+            added.setdefault(text_of(job), {})[job.id] = job
         for key, same in added.items():
             self._requeued[key] = {**same, **self._requeued.get(key, {})}
-
-
-def _key(job: Job) -> _Key:
-    return job.template, job.params, job.options.written

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pegasus.model import Job, Node, Options
+from pegasus.model import Job, Node, Options, Params
 
 VERSION = 1
 
@@ -39,6 +39,9 @@ WHY_NEVER_STARTED = "never started"
 WHY_RETRY = "retry"
 
 Record = Mapping[str, Any]
+
+#: What a job is known by: its template, parameters and options.
+JobText = tuple[str, Params, Params]
 
 
 def now() -> str:
@@ -90,6 +93,11 @@ def job_of(fields: Record) -> Job:
         id=int(fields["job"]),
         attempts=int(fields["attempts"]),
     )
+
+
+def text_of(job: Job) -> JobText:
+    """Return what a job is known by in the queue file, which has no ids."""
+    return job.template, job.params, job.options.written
 
 
 def node_fields(node: Node) -> dict[str, Any]:

@@ -41,8 +41,7 @@ class Trouble:
     @classmethod
     def of(cls, job: JobHistory, state: JobState) -> Trouble:
         bad = [one for one in job.final if one.state is not JobState.SUCCEEDED]
-        attempt = next((one for one in bad if one.state is state), None)
-        return cls(job, state, attempt, max(0, len(bad) - 1))
+        return cls(job, state, job.decisive(state), max(0, len(bad) - 1))
 
     @property
     def kind(self) -> str:

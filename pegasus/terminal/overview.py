@@ -18,6 +18,7 @@ from rich.text import Text
 from pegasus.journal.jobs import KINDS
 from pegasus.journal.nodes import NodeHistory, NodeState, RunHistory
 from pegasus.journal.standing import TROUBLES, Standing, Trouble
+from pegasus.model import printable
 from pegasus.terminal.printer import count, first_line
 from pegasus.terminal.times import clock, duration, moment
 
@@ -57,7 +58,7 @@ def _heads(standing: Standing, now: datetime) -> Iterator[Text]:
     for run in standing.runs:
         mode = f" ({run.mode})" if run.mode else ""
         text = _line(f"run {run.id}{mode} ", "bold")
-        yield text.append(_plain(_progress(run, now)), "green" if run.is_on else "")
+        yield text.append(printable(_progress(run, now)), "green" if run.is_on else "")
 
 
 def _progress(run: RunHistory, now: datetime) -> str:
@@ -176,17 +177,12 @@ def _table(*columns: str) -> Table:
 
 def _cells(*texts: str) -> Iterator[Text]:
     """Return texts as cells of one line, cut off where they are too long."""
-    lines = (_plain(first_line(text)) for text in texts)
+    lines = (printable(first_line(text)) for text in texts)
     return (Text(line, no_wrap=True, overflow="ellipsis") for line in lines)
 
 
 def _line(text: str, style: str = "") -> Text:
-    return Text(_plain(text), style)
-
-
-def _plain(text: str) -> str:
-    """Return a text with escapes for what a terminal would obey, or show as nothing."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return Text(printable(text), style)
 
 
 def _gap() -> Text:

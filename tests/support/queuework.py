@@ -20,6 +20,7 @@ from pegasus.files.additions import Addition
 from pegasus.files.queuefile import QueueFile
 from pegasus.journal.file import Journal
 from pegasus.journal.records import record
+from pegasus.locking import FileLock
 from pegasus.model import Place
 
 COMMENTS = """\
@@ -46,7 +47,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.queue = QueueFile(folder / "queue.yaml", consumed_path(folder), run="5f0c91ab")
-        self.journal = Journal.beside(folder / "queue.yaml")
+        self.journal = Journal(FileLock.of(folder / "queue.yaml").folder)
         self.taken: list[model.Job] = []
 
     def settle(self) -> None:

@@ -9,6 +9,7 @@ from pegasus.journal import records
 from pegasus.journal.file import Journal
 from pegasus.journal.history import History, JobState
 from pegasus.journal.records import job_fields, node_fields, record
+from pegasus.locking import FileLock
 from pegasus.model import Host, Job, Node, Options
 
 RUN, OTHER = "0000000a", "0000000b"
@@ -21,7 +22,7 @@ class Story:
     def __init__(self, directory: Path) -> None:
         self.queue_file = directory / "queue.yaml"
         self.queue_file.touch()
-        self.journal = Journal.beside(self.queue_file)
+        self.journal = Journal(FileLock.of(self.queue_file).folder)
         self.alive = {RUN}
         self.asked: list[str] = []
         self.history = History(self.journal.folder, self._is_alive)

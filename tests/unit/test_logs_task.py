@@ -25,7 +25,7 @@ from pegasus.locking import FileLock
 from pegasus.model import Job
 from pegasus.settings import Settings
 from pegasus.tasks import logs as logs_task
-from pegasus.terminal.logs import LogScreen
+from pegasus.terminal.logs import LogScreen, NobodyReadsError
 
 RUN = "5f0c91ab"
 
@@ -39,7 +39,7 @@ class Past:
         self._journal = Journal(self.folder)
         logs_folder(self.folder).mkdir(parents=True)
         self.alive = {RUN}
-        monkeypatch.setattr("pegasus.errands.logs.is_alive", self._is_alive)
+        monkeypatch.setattr("pegasus.inputs.is_alive", self._is_alive)
         self._write("run_started", mode="queue", pid=1, host="h", user="u", nodes=[])
 
     def _is_alive(self, folder: Path, run: str) -> bool:
@@ -716,3 +716,10 @@ def test_a_full_disk_behind_stdout_is_an_error_for_people(done: Past) -> None:
     with open("/dev/full", "wb") as full:
         process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert b"StorageError: stdout can't be written to: " in process.stderr
+
+
+def test_a_closed_stdout_is_no_error(done: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    done.show(7)
+    with pytest.raises(NobodyReadsError):
+        LogScreen(titled=False).check()
