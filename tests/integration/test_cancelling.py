@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ordinary_user import NUMBER, UnavailableError, server_for_ordinary_user
-from processes import Tree, is_alive, path_with_sh
+from processes import Tree, is_alive, kill, path_with_sh
 from project import Project, Running, wait_until
 from sshd import Sshd
 
@@ -170,8 +170,8 @@ class Escaping:
 
     def end(self) -> None:
         """End what a failed test left."""
-        if self.pid and is_alive(self.pid):
-            os.kill(self.pid, signal.SIGKILL)
+        if self.pid:
+            kill(self.pid)
 
 
 @pytest.fixture(params=["here", "over SSH"])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from attempts import Listener, in_background, node, run
-from processes import is_alive
+from processes import is_alive, kill
 from project import wait_until
 from sshd import Sshd
 
@@ -114,7 +114,7 @@ def test_a_background_child_that_holds_the_output_does_not_hold_the_attempt(
         assert time.monotonic() - before < 10
         assert is_alive(int(out))
     finally:
-        os.kill(int(out), 9)
+        kill(int(out))
 
 
 def test_a_listener_that_raises_neither_stops_nor_ends_the_command(
@@ -359,7 +359,7 @@ def test_sessions_that_background_children_hold_open_do_not_use_up_the_connectio
         assert ending.succeeded
         pids.append(int(out))
     for pid in pids:
-        os.kill(pid, 9)
+        kill(pid)
     connection.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from project import wait_until
@@ -16,6 +17,12 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] not in "ZX"
     except OSError:
         return False
+
+
+def kill(pid: int) -> None:
+    """Kill a process that may have ended by itself since it was seen."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 class Tree:
@@ -57,8 +64,8 @@ class Tree:
         """End what a failed test left."""
         for name in ("shell", "foreground", "background"):
             text = self._read(name)
-            if text and is_alive(int(text)):
-                os.kill(int(text), signal.SIGKILL)
+            if text:
+                kill(int(text))
 
     def _read(self, name: str) -> str:
         path = self._directory / name

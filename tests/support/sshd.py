@@ -9,11 +9,12 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
+
+from processes import kill
 
 #: `Host` aliases of the client's configuration: so many nodes on one server.
 ALIASES = tuple(f"node-{number}" for number in range(1, 9))
@@ -118,7 +119,8 @@ class Sshd:
         """End the server and every connection to it, as a crash of its host would."""
         sessions = self.sessions()
         self._end_listener()
-        _kill(sessions)
+        for pid in sessions:
+            kill(pid)
 
     def restart(self) -> None:
         """Stop, and start again on the same port with the host key that is there now."""
@@ -127,7 +129,8 @@ class Sshd:
 
     def sever(self) -> None:
         """Cut every connection; the server listens on, and what runs on it is not signalled."""
-        _kill(self.sessions())
+        for pid in self.sessions():
+            kill(pid)
 
     def sessions(self) -> list[int]:
         """Return the ids of the processes that serve connections, parents first."""
@@ -237,11 +240,3 @@ def _sshd_children(parent: int) -> list[int]:
             if int(rest.split()[1]) == parent and name.startswith("sshd"):
                 found.append(int(entry.name))
     return found
-
-
-def _kill(pids: list[int]) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue

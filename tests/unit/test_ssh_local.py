@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from attempts import Listener, run
-from processes import is_alive
+from processes import is_alive, kill
 from project import wait_until
 
 from pegasus.errors import NeverStartedError
@@ -103,7 +102,7 @@ def test_a_background_child_that_holds_the_output_does_not_hold_the_attempt(
         assert time.monotonic() - before < 10
         assert is_alive(int(out))
     finally:
-        os.kill(int(out), signal.SIGKILL)
+        kill(int(out))
 
 
 def test_a_background_child_that_writes_for_ever_does_not_hold_the_attempt(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from processes import kill
 from project import wait_until
 
 from pegasus.ssh.running import watchdog
@@ -53,7 +54,7 @@ def start(shell_path: str) -> Iterator[Start]:
     yield start
     for process in started:
         for pid in group(process.pid):
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         for pipe in (process.stdin, process.stdout, process.stderr):
             assert pipe is not None
             pipe.close()
