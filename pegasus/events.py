@@ -6,7 +6,7 @@ return soon and must not raise: it is called by the threads that read a command'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -24,6 +24,36 @@ class Stream(Enum):
 @dataclass(frozen=True)
 class Event:
     """The base of all events."""
+
+
+@dataclass(frozen=True)
+class RunStarted(Event):
+    """A run has begun: its files are right, others know of it, and nothing is contacted yet.
+
+    Attributes:
+        run: its id.
+        mode: queue or broadcast.
+        pid, host, user: whose process it is.
+        settings: what was set, as plain values.
+        nodes: on which it runs, all of which are going to be connected.
+    """
+
+    run: str
+    mode: str
+    pid: int
+    host: str
+    user: str
+    settings: Mapping[str, object]
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class RunEnded(Event):
+    """A run has ended. `interrupted` is the number of the signal that ended it early, or None."""
+
+    run: str
+    exit_status: int
+    interrupted: int | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +84,20 @@ class NodeLost(Event):
 
     node: Node
     detail: str
+
+
+@dataclass(frozen=True)
+class QueueCounted(Event):
+    """So many `jobs` stand in the queue file by now; told when the number has changed."""
+
+    jobs: int
+
+
+@dataclass(frozen=True)
+class JobsTaken(Event):
+    """Jobs have left the queue file in one commit."""
+
+    jobs: tuple[Job, ...]
 
 
 @dataclass(frozen=True)
@@ -119,6 +163,18 @@ class JobRequeued(Event):
 
     job: Job
     error: NodeError
+
+
+@dataclass(frozen=True)
+class RoundEnded(Event):
+    """A broadcast has passed the barrier behind a job.
+
+    `endings` has for each node the attempt that counts, in the order of hosts.yaml. It is empty
+    where the job began on no node.
+    """
+
+    job: Job
+    endings: tuple[tuple[Attempt, Ending], ...]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ Whoever begins finds out which runs have died, since these could not say so them
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from pegasus.journal.history import History, JobState
 from pegasus.journal.records import RUN_DIED, RUN_ENDED, RUN_STARTED, node_fields, record
 from pegasus.locking import user
 from pegasus.model import Job, Node
-from pegasus.settings import Settings
+from pegasus.settings import Settings, plain
 
 BROADCAST = "broadcast"
 
@@ -125,15 +124,6 @@ class Registration:
             host=run.host,
             user=user(),
             pegasus=pegasus.__version__,
-            settings=_plain(settings),
+            settings=plain(settings),
             nodes=[node_fields(node) for node in nodes],
         )
-
-
-def _plain(settings: Settings) -> Mapping[str, object]:
-    """Return the settings but for functions."""
-    return {
-        item.name: getattr(settings, item.name)
-        for item in fields(settings)
-        if not item.metadata.get("only_in_code")
-    }

@@ -3,31 +3,31 @@
 A setting is a flag of the tasks, a key under `pegasus:` in invoke.yaml (or in whatever else
 Invoke reads), and an environment variable such as `INVOKE_PEGASUS_HOSTS_FILE`. Which of them
 wins is Invoke's rule: flags over environment over files over these defaults. `helpers`, being
-functions, can only be set in code, by `ns.configure`.
+functions, can only be set in code, by `ns.configure`; so can hooks, where they are functions.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
-from pegasus import durations
+from pegasus.conversion import convert, kept_logs
 from pegasus.errors import SettingsError
 
 SECTION = "pegasus"
 
-_PATHS = frozenset({"hosts_file", "queue_file", "consumed_file", "ssh_config"})
-
 #: Numbers and the least they may be.
 _LEAST = {"print_period": 0, "retries": 0, "handshakes": 1, "handshakes_per_host": 1}
 
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"", "0", "false", "no", "off"})
+#: What may be said where there is a choice.
+_CHOICES = {"output": ("text", "json"), "exit_code": ("kind", "max", "count")}
+
+#: A hook: a command template that is run here, or a function.
+Hook = str | Callable[..., object]
 
 
 class Config(Protocol):
@@ -61,6 +61,20 @@ class Settings:
     force: bool = _setting(False, "run although another run stands in the way")
     editor: str = _setting("", "the editor, with its arguments (default: $EDITOR, then vim)")
     print_period: int = _setting(1, "print every Nth line of output; 0 prints none")
+    quiet: bool = _setting(False, "print what fails and the summary, and no output")
+    group: bool = _setting(False, "print the output of a job when it ends, in one piece")
+    gather: bool = _setting(False, "broadcast: print the same output of several nodes once")
+    diff: bool = _setting(False, "broadcast: print how outputs differ from the commonest one")
+    progress: bool = _setting(True, "show progress at the bottom of the terminal")
+    output: str = _setting("text", "text, or json: one event an object a line on stdout")
+    exit_code: str = _setting(
+        "kind", "status: kind of trouble; max: largest of the commands; count: how many failed"
+    )
+    limit: str = _setting("", "run on these nodes only, such as 'node-[1-3]' or 'gpu=a100'")
+    exclude: str = _setting("", "do not run on these nodes")
+    on_fail: Hook = _setting("", "a command to run here when a job has failed")
+    on_finish: Hook = _setting("", "a command to run here when the run has ended")
+    on_empty: Hook = _setting("", "a command to run here when the queue has run empty")
     timeout: float = _setting(0.0, "how long a job may run, such as 90s, 2h or 1d; 0: for ever")
     retries: int = _setting(0, "how many times a job that failed or was lost is run again")
     kill_grace: float = _setting(10.0, "the time between TERM and KILL when a job is cancelled")
@@ -88,7 +102,11 @@ class Settings:
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it must be {least} or more")
-        _kept_logs(self.keep_logs)
+        for name, words in _CHOICES.items():
+            if getattr(self, name) not in words:
+                there = f"{', '.join(words[:-1])} or {words[-1]}"
+                raise SettingsError(f"{name} must be {there}, not {getattr(self, name)!r}")
+        kept_logs(self.keep_logs)
 
     @property
     def consumed_path(self) -> Path:
@@ -100,7 +118,7 @@ class Settings:
     @property
     def kept_logs(self) -> tuple[int | None, float | None]:
         """Of how many attempts the logs are kept, and for how many seconds; None: all, for ever."""
-        return _kept_logs(self.keep_logs)
+        return kept_logs(self.keep_logs)
 
     @classmethod
     def from_config(cls, config: Config, **flags: Any) -> Settings:
@@ -120,8 +138,21 @@ class Settings:
             if flag is None:
                 flag = _configured(config, section, item.name)
             if flag is not None:
-                values[item.name] = _convert(item.name, type(item.default), flag)
+                values[item.name] = convert(item.name, type(item.default), flag)
         return cls(**values)
+
+
+def plain(settings: Settings) -> dict[str, object]:
+    """Return the settings as JSON can hold them: of functions, what they are called, or nothing."""
+    values = {
+        item.name: getattr(settings, item.name)
+        for item in fields(settings)
+        if not item.metadata.get("only_in_code")
+    }
+    return {
+        name: getattr(value, "__qualname__", "function") if callable(value) else value
+        for name, value in values.items()
+    }
 
 
 def describe(name: str) -> str:
@@ -155,68 +186,3 @@ def _configured(config: Config, section: Mapping[str, Any], name: str) -> Any:
         return section.get(name)
     in_runtime_file = name in (getattr(config, "_runtime", {}).get(SECTION) or {})
     return section.get(name) if variable is None or in_runtime_file else variable
-
-
-def _convert(name: str, kind: type, value: object) -> object:
-    if name == "helpers":
-        return _functions(value)
-    if kind is bool:
-        return _boolean(name, value)
-    if kind is int:
-        return _integer(name, value)
-    if kind is float:
-        return _duration(name, value)
-    if name == "keep_logs" and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if not isinstance(value, str):
-        raise SettingsError(f"{name} must be text, not {value!r}")
-    # No shell does it for what stands in a file.
-    return os.path.expanduser(value) if name in _PATHS else value
-
-
-def _functions(value: Any) -> dict[str, Callable[..., object]]:
-    if not hasattr(value, "keys"):
-        raise SettingsError(f"helpers must be functions by their names, not {value!r}")
-    return {str(name): value[name] for name in value}
-
-
-def _boolean(name: str, value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise SettingsError(f"{name} must be true or false, not {value!r}")
-
-
-def _integer(name: str, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    try:
-        return int(str(value).strip())
-    except ValueError:
-        raise SettingsError(f"{name} must be a whole number, not {value!r}") from None
-
-
-def _kept_logs(text: str) -> tuple[int | None, float | None]:
-    """Return a number of attempts, or an age in seconds; a number has no unit, and an age has."""
-    text = text.strip()
-    if not text:
-        return None, None
-    if re.fullmatch("[0-9]{1,18}", text):
-        return int(text), None
-    if re.fullmatch("[0-9].*[a-z]", text):
-        return None, _duration("keep_logs", text)
-    raise SettingsError(
-        "keep_logs must be a number of attempts, such as 500, or an age, such as 30d;"
-        f" not {text[:100]!r}"
-    )
-
-
-def _duration(name: str, value: object) -> float:
-    try:
-        return durations.parse(value)
-    except ValueError as error:
-        raise SettingsError(f"{name}: {error}") from None

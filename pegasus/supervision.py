@@ -14,7 +14,7 @@ from pegasus.control.lease import is_alive
 from pegasus.control.record import Record
 from pegasus.control.server import Control
 from pegasus.errors import PegasusError, StorageError
-from pegasus.events import Event, LockAwaited, RunDied, Sink
+from pegasus.events import Event, LockAwaited, RunDied, RunEnded, RunStarted, Sink
 from pegasus.helpers.registry import REGISTRY
 from pegasus.inputs import (
     check_consumed,
@@ -30,14 +30,14 @@ from pegasus.journal.file import Journal
 from pegasus.journal.logs import Logs
 from pegasus.journal.pruning import Keep, Pruner
 from pegasus.journal.recorder import Recorder
+from pegasus.locking import user
 from pegasus.model import Attempt, Job
 from pegasus.modes.feed import Feed
 from pegasus.registration import Registration
 from pegasus.result import RunResult
-from pegasus.settings import Settings
-from pegasus.terminal.printer import Printer
-from pegasus.terminal.screen import Screen
-from pegasus.terminal.summary import summarize
+from pegasus.settings import Settings, plain
+from pegasus.statistics import Statistics
+from pegasus.terminal.display import display
 
 #: What goes away by itself, or when somebody makes room.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -58,7 +58,6 @@ class Run:
         self._name = name
         self._interrupts = Interrupts()
         self._mode: _Mode | None = None
-        self._printer = Printer(Screen(), settings.print_period)
         self._settings = settings
         REGISTRY.use(settings.helpers)
         check_names(settings)
@@ -70,14 +69,16 @@ class Run:
         self._journal = Journal(self._queue_file.lock.folder)
         self._folder = runs_folder(self._queue_file.lock)
         self._registration = Registration(self._folder, self._record, self._journal)
+        statistics = Statistics()
+        self._display = display(settings, statistics, self._journal.folder)
         self.recorder, self._pruner = self._keep_records()
-        # What is shown is in the journal already.
-        sinks = (self.result, self.recorder, self._pruner, self._printer)
+        # What is shown is in the journal already, and counted.
+        sinks = (self.result, self.recorder, self._pruner, statistics, self._display)
         self._sinks: list[Sink] = [*sinks, *listeners]
         self.feed = Feed(self._queue_file, self.emit, f"inv {name}")
 
     def _keep_records(self) -> tuple[Recorder, Pruner]:
-        folder, say = self._journal.folder, self._printer.say
+        folder, say = self._journal.folder, self._display.say
         keep = Keep(*self._settings.kept_logs)
         pruner = Pruner(folder, keep, lambda run: is_alive(self._folder, run), say)
         return Recorder(self._journal, self._record.id, Logs(folder), say), pruner
@@ -88,14 +89,15 @@ class Run:
 
     def supervise(self, mode: _Mode) -> RunResult:
         """Run `mode` until it ends or is told to; say what it came to, and return that."""
-        with Control(self._folder, self._record, self, self._printer.say), self._registered():
+        with Control(self._folder, self._record, self, self._display.say), self._registered():
             self._mode = mode
             with self._pruner, self._interrupts:
                 try:
                     self._interrupts.supervise(mode)
                 finally:
                     self.result.interrupted = self._interrupts.received
-                    self._printer.say("\n".join(summarize(self.result)))
+                    self.emit(self._end())
+                    self._display.end(self.result)
         return self.result
 
     @contextlib.contextmanager
@@ -118,10 +120,11 @@ class Run:
                 if error.errno not in _FULL:
                     raise
                 if not is_told:
-                    self._printer.say(f"{error}\nthe run begins when there is room")
+                    self._display.say(f"{error}\nthe run begins when there is room")
                 is_told = True
                 time.sleep(RETRY)
                 continue
+            self.emit(self._beginning())
             for run, jobs in died.items():
                 self.emit(RunDied(run, tuple(jobs)))
             return
@@ -146,7 +149,22 @@ class Run:
         try:
             self._registration.leave(self.result.exit_status, self.result.interrupted)
         except PegasusError as error:
-            self._printer.say(f"{error}\nthe journal does not say how this run has ended")
+            self._display.say(f"{error}\nthe journal does not say how this run has ended")
+
+    def _beginning(self) -> RunStarted:
+        record = self._record
+        return RunStarted(
+            record.id,
+            record.mode,
+            record.pid,
+            record.host,
+            user(),
+            plain(self._settings),
+            tuple(self.nodes),
+        )
+
+    def _end(self) -> RunEnded:
+        return RunEnded(self._record.id, self.result.exit_status, self.result.interrupted)
 
     # What other threads ask for: a run is a `pegasus.control.server.Run`.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, repeat
 
 from pegasus.errors import QueueFileError
 from pegasus.files.entries import QUEUE, Entry, join
@@ -26,12 +27,14 @@ class Known:
         data: the content.
         source: the content as text.
         begins: how far from the end of the text each entry begins, the last entry first.
+        totals: how many jobs there are from each of them to the end.
         is_plain: whether each entry means the same without the others; see `Layout`.
     """
 
     data: bytes
     source: Source
     begins: array[int] = field(repr=False)
+    totals: array[int] = field(repr=False)
     is_plain: bool
 
     @classmethod
@@ -40,18 +43,30 @@ class Known:
         text, layout = reader.source.text, reader.layout
         begins = array("q", (len(text) - begin(text, layout, entry) for entry in entries))
         begins.reverse()
-        return cls(data, reader.source, begins, layout.is_plain)
+        totals = array("q", accumulate(entry.size for entry in reversed(entries)))
+        return cls(data, reader.source, begins, totals, layout.is_plain)
 
-    def changed(self, result: Result) -> Known:
-        """Return what is known once the text is `result`, whose tail is the end of this one."""
+    @property
+    def jobs(self) -> int:
+        """How many jobs there are."""
+        return self.totals[-1] if self.totals else 0
+
+    def changed(self, result: Result, sizes: Iterable[int] = repeat(1)) -> Known:
+        """Return what is known once the text is `result`, whose tail is the end of this one.
+
+        Args:
+            sizes: how many jobs each of the entries makes that were put in.
+        """
         data = (self.source.bom + result.text).encode()
         distance = len(result.tail)
-        begins = self.begins[: bisect_right(self.begins, distance)]
-        for job in reversed(result.jobs):
-            distance += len(job)
+        kept = bisect_right(self.begins, distance)
+        begins, totals = self.begins[:kept], self.totals[:kept]
+        for text, size in reversed([*zip(result.jobs, sizes, strict=False)]):
+            distance += len(text)
             begins.append(distance)
+            totals.append(size + (totals[-1] if totals else 0))
         source = Source(data, self.source.file, self.source.error)
-        return Known(data, source, begins, self.is_plain)
+        return Known(data, source, begins, totals, self.is_plain)
 
     def has(self, distance: int) -> bool:
         """Return whether an entry begins that far from the end of the text."""
@@ -69,15 +84,22 @@ def validate(data: bytes, file: str, lint: Callable[[Entry], None], known: Known
     reader = Reader(source)
     shared = _shared_end(known.source.text, source.text) if known and known.is_plain else 0
     begins: list[int] = []
+    sizes: list[int] = []
     rest: array[int] = array("q")
+    totals: array[int] = array("q")
     for entry in join(reader, QUEUE):
         distance = len(source.text) - begin(source.text, reader.layout, entry)
         if known and distance <= shared and reader.layout.is_plain and known.has(distance):
-            rest = known.begins[: bisect_right(known.begins, distance)]
+            kept = bisect_right(known.begins, distance)
+            rest, totals = known.begins[:kept], known.totals[:kept]
             break
         lint(entry)
         begins.append(distance)
-    return Known(data, source, rest + array("q", reversed(begins)), reader.layout.is_plain)
+        sizes.append(entry.size)
+    for size in reversed(sizes):
+        totals.append(size + (totals[-1] if totals else 0))
+    begun = rest + array("q", reversed(begins))
+    return Known(data, source, begun, totals, reader.layout.is_plain)
 
 
 def _shared_end(one: str, other: str) -> int:

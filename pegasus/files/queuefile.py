@@ -132,6 +132,11 @@ class QueueFile:
         """
         return head_of(self._read(), count).jobs
 
+    @property
+    def jobs(self) -> int | None:
+        """How many jobs stood in the file when it was last read or written; None before."""
+        return self._known.jobs if self._known else None
+
     def take(self, count: int, expected: Sequence[Job] | None = None) -> list[Job]:
         """Take the first `count` jobs, or as many as there are, in one commit.
 
@@ -216,7 +221,8 @@ class QueueFile:
         known = self._read(missing=b"")
         reader = Reader(known.source)
         first = next(join(reader, QUEUE), None)
-        return known.changed(queuetext.insert(known.source.text, reader.layout, first, new))
+        sizes = [one.entry.size if isinstance(one, Addition) else 1 for one in new]
+        return known.changed(queuetext.insert(known.source.text, reader.layout, first, new), sizes)
 
     def _replace(self, data: bytes) -> Signature:
         """Replace the content. It is no commit, and what a crash leaves of it is swept away."""

@@ -17,6 +17,7 @@ from pegasus.events import (
     NodeLost,
     NodeUnreachable,
     NotBegun,
+    RoundEnded,
     Sink,
     Waiting,
 )
@@ -166,9 +167,10 @@ class BroadcastMode:
         if len(refused) == len(results):
             return self._give_up(job, refused)
         for attempt, error in refused:
-            ending = Ending(Outcome.UNREACHABLE, detail=error.problem)
-            self._emit(AttemptEnded(attempt, ending))
-        return not self._aborts(ending for _, ending in results)
+            self._emit(AttemptEnded(attempt, _unreachable(error)))
+        endings = tuple((attempt, _ending(result)) for attempt, result in results)
+        self._emit(RoundEnded(job, endings))
+        return not self._aborts(ending for _, ending in endings)
 
     @contextmanager
     def _watching_the_queue(self) -> Iterator[None]:
@@ -192,14 +194,23 @@ class BroadcastMode:
         for attempt, error in refused:
             self._emit(NeverStarted(attempt, error))
             self._emit(NodeLost(attempt.node, error.problem))
+        self._emit(RoundEnded(job, ()))
         self._feed.put_back(self._attempts.counted(job), refused[0][1])
         with self._lock:
             self._draining = True
         return True
 
-    def _aborts(self, endings: Iterable[Ending | NeverStartedError]) -> bool:
-        failed = any(not (isinstance(end, Ending) and end.succeeded) for end in endings)
+    def _aborts(self, endings: Iterable[Ending]) -> bool:
+        failed = not all(ending.succeeded for ending in endings)
         if failed and self._error_aborts and not self._draining:
             self._emit(Aborted())
             return True
         return False
+
+
+def _ending(result: Ending | NeverStartedError) -> Ending:
+    return result if isinstance(result, Ending) else _unreachable(result)
+
+
+def _unreachable(error: NeverStartedError) -> Ending:
+    return Ending(Outcome.UNREACHABLE, detail=error.problem)

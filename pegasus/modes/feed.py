@@ -8,7 +8,15 @@ from contextlib import suppress
 from typing import TypeVar
 
 from pegasus.errors import JournalError, NodeError, PegasusError, StorageError
-from pegasus.events import JobRequeued, LockAwaited, QueueMended, QueueRefused, Sink
+from pegasus.events import (
+    JobRequeued,
+    JobsTaken,
+    LockAwaited,
+    QueueCounted,
+    QueueMended,
+    QueueRefused,
+    Sink,
+)
 from pegasus.files.queuefile import QueueFile, Signature
 from pegasus.model import Job
 
@@ -42,6 +50,7 @@ class Feed:
         self._refused = ""
         self._retry_at = 0.0
         self._busy_since: float | None = None
+        self._counted: int | None = None
         self._returned: list[tuple[Job, NodeError]] = []
         self.empty = False
         """Whether the file had no job left when it was last read, and has not changed since."""
@@ -76,6 +85,9 @@ class Feed:
             self._refuse(error)
             return []
         self._mend()
+        if taken:
+            self._emit(JobsTaken(tuple(job for job, _ in taken)))
+        self._count()
         return taken
 
     def put_back(self, job: Job, error: NodeError) -> None:
@@ -117,6 +129,12 @@ class Feed:
         self.empty = len(taken) == len(jobs)
         self._seen = self._queue.signature()
         return list(zip(taken, prepared, strict=False))  # None was taken if the file has changed.
+
+    def _count(self) -> None:
+        jobs = self._queue.jobs
+        if jobs is not None and jobs != self._counted:
+            self._counted = jobs
+            self._emit(QueueCounted(jobs))
 
     def _settle(self) -> None:
         if not self._returned:

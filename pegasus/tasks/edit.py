@@ -10,7 +10,8 @@ from pegasus.errors import SettingsError
 from pegasus.model import Job
 from pegasus.settings import Settings
 from pegasus.tasks.arguments import ids_of
-from pegasus.tasks.task import PegasusTask, StrPath, help_for, reported
+from pegasus.tasks.options import StrPath
+from pegasus.tasks.task import PegasusTask, help_for, reported
 
 
 @task(

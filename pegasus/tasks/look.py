@@ -11,7 +11,8 @@ from invoke import Context, Exit, task
 from pegasus.errors import SettingsError
 from pegasus.settings import Settings
 from pegasus.tasks.arguments import ids_of
-from pegasus.tasks.task import PegasusTask, StrPath, help_for, reported
+from pegasus.tasks.options import StrPath
+from pegasus.tasks.task import PegasusTask, help_for, reported
 
 if TYPE_CHECKING:
     from pegasus.checking import Checked

@@ -9,10 +9,14 @@ from invoke import Context, Exit, task
 
 from pegasus.errors import SettingsError
 from pegasus.settings import Settings
+from pegasus.tasks import options
 from pegasus.tasks.look import flawless
-from pegasus.tasks.task import PegasusTask, StrPath, help_for, reported
+from pegasus.tasks.options import StrPath
+from pegasus.tasks.task import PegasusTask, help_for, reported
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from pegasus.result import RunResult
 
 
@@ -28,35 +32,8 @@ class RunFailed(Exit):
         self.result = result
 
 
-@task(
-    klass=PegasusTask,
-    aliases=["q"],
-    auto_shortflags=False,
-    help=help_for(
-        "hosts_file",
-        "queue_file",
-        "consumed_file",
-        "ssh_config",
-        "daemon",
-        "timeout",
-        "retries",
-        "print_period",
-        "force",
-    ),
-)
-def queue(
-    c: Context,
-    hosts_file: StrPath | None = None,
-    queue_file: StrPath | None = None,
-    consumed_file: StrPath | None = None,
-    ssh_config: StrPath | None = None,
-    daemon: bool | None = None,
-    timeout: float | str | None = None,
-    retries: int | str | None = None,
-    print_period: int | str | None = None,
-    force: bool | None = None,
-    warn: bool = False,
-) -> RunResult:
+@task(klass=PegasusTask, aliases=["q"], auto_shortflags=False, settings=options.QUEUE)
+def queue(c: Context, warn: bool = False, **told: Unpack[options.RunOptions]) -> RunResult:
     """Run each queued command once, on the next free node.
 
     Takes commands from the top of queue.yaml while it runs, so that you may add, change and
@@ -66,18 +43,7 @@ def queue(
     with reported():
         from pegasus import runs
 
-        settings = Settings.from_config(
-            c.config,
-            hosts_file=hosts_file,
-            queue_file=queue_file,
-            consumed_file=consumed_file,
-            ssh_config=ssh_config,
-            daemon=daemon,
-            timeout=timeout,
-            retries=retries,
-            print_period=print_period,
-            force=force,
-        )
+        settings = Settings.from_config(c.config, **options.given(options.QUEUE, told))
         if c.config.run.dry:
             return dry(settings)
         return checked(runs.queue(settings), warn)
@@ -87,36 +53,14 @@ def queue(
     klass=PegasusTask,
     aliases=["b"],
     auto_shortflags=False,
-    help=help_for(
-        "hosts_file",
-        "queue_file",
-        "consumed_file",
-        "ssh_config",
-        "daemon",
-        "error_aborts",
-        "skip_unreachable",
-        "timeout",
-        "retries",
-        "print_period",
-        "force",
-        ignore_errors="go on after a failed round: the default, over what is configured",
-    ),
+    settings=options.BROADCAST,
+    help={"ignore_errors": "go on after a failed round: the default, over what is configured"},
 )
 def broadcast(
     c: Context,
-    hosts_file: StrPath | None = None,
-    queue_file: StrPath | None = None,
-    consumed_file: StrPath | None = None,
-    ssh_config: StrPath | None = None,
-    daemon: bool | None = None,
-    error_aborts: bool | None = None,
     ignore_errors: bool = False,
-    skip_unreachable: bool | None = None,
-    timeout: float | str | None = None,
-    retries: int | str | None = None,
-    print_period: int | str | None = None,
-    force: bool | None = None,
     warn: bool = False,
+    **told: Unpack[options.BroadcastOptions],
 ) -> RunResult:
     """Run each queued command on every node, in step.
 
@@ -126,22 +70,9 @@ def broadcast(
     with reported():
         from pegasus import runs
 
-        if error_aborts and ignore_errors:
+        if told.get("error_aborts") and ignore_errors:
             raise SettingsError("--error-aborts and --ignore-errors contradict each other")
-        settings = Settings.from_config(
-            c.config,
-            hosts_file=hosts_file,
-            queue_file=queue_file,
-            consumed_file=consumed_file,
-            ssh_config=ssh_config,
-            daemon=daemon,
-            error_aborts=error_aborts,
-            skip_unreachable=skip_unreachable,
-            timeout=timeout,
-            retries=retries,
-            print_period=print_period,
-            force=force,
-        )
+        settings = Settings.from_config(c.config, **options.given(options.BROADCAST, told))
         if ignore_errors:
             settings = replace(settings, error_aborts=False)
         if c.config.run.dry:

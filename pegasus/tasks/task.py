@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
+from inspect import Parameter, Signature
 from typing import Any
 
 from invoke import Argument, Exit, Task
 
 from pegasus.errors import PegasusError
-from pegasus.settings import describe
+from pegasus.settings import Settings, describe
 from pegasus.tasks.arguments import positional
-
-StrPath = str | os.PathLike[str]
+from pegasus.tasks.options import flag_of
 
 _SHORT_FLAGS = {"daemon": "d", "error_aborts": "e", "ignore_errors": "i", "print_period": "p"}
-_SWITCHES = {"daemon", "error_aborts", "force", "skip_unreachable"}
+_SWITCHES = {item.name for item in fields(Settings) if item.default is False}
 
 
 class PegasusTask(Task[Any]):
-    """A task with chosen short flags: Invoke's automatic ones would take -h from help."""
+    """A task with chosen short flags: Invoke's automatic ones would take -h from help.
+
+    Args:
+        body: what it does. Where it takes keywords of any name, they are `settings`.
+        settings: the settings that it is told.
+        more: for Invoke's `Task`.
+    """
+
+    def __init__(
+        self, body: Callable[..., Any], settings: tuple[str, ...] = (), **more: Any
+    ) -> None:
+        self.settings = settings
+        more["help"] = {**help_for(*settings), **more.get("help", {})}
+        super().__init__(body, **more)
+
+    def argspec(self, body: Callable[..., Any]) -> Signature:
+        """Return the parameters of the task but for the context, with one for each setting."""
+        signature = super().argspec(body)
+        own = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        told = [
+            Parameter(flag_of(name), Parameter.KEYWORD_ONLY, default=None) for name in self.settings
+        ]
+        return signature.replace(parameters=[*own, *told])
 
     def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
         options = super().arg_opts(name, default, taken_names)
         if name in _SHORT_FLAGS:
             options["names"].append(_SHORT_FLAGS[name])
-        if name in _SWITCHES:
+        if name in _SWITCHES or name.startswith("no_"):
             # Without a default, so that "not given" differs from a caller's False.
             options["kind"] = bool
         return options
@@ -39,7 +61,12 @@ class PegasusTask(Task[Any]):
 
 def help_for(*names: str, **more: str) -> dict[str, str]:
     """Return the help of flags: settings say what they mean, and `more` is for the others."""
-    return {**{name: describe(name) for name in names}, **more}
+    return {**{flag_of(name): _help(name) for name in names}, **more}
+
+
+def _help(setting: str) -> str:
+    is_switched_off = flag_of(setting) != setting
+    return f"do not {describe(setting)}" if is_switched_off else describe(setting)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def test_every_setting_is_in_the_table_and_in_the_example_configuration() -> Non
         if setting.metadata.get("only_in_code"):
             continue
         option = setting.name.replace("_", "-")
-        assert re.search(rf"^\| `{setting.name}` \| (`--{option}`|–)", README, re.M)
+        assert re.search(rf"^\| `{setting.name}` \| (`--(no-)?{option}`|–)", README, re.M)
         assert re.search(rf"^  {setting.name}: ", (ROOT / "invoke.yaml").read_text(), re.M)
 
 

@@ -20,7 +20,7 @@ STOREYS = [
     ["model", "grid", "durations"],
     ["errors"],
     ["events"],
-    ["settings", "handlebars", "helpers", "template"],
+    ["settings", "conversion", "handlebars", "helpers", "template"],
     ["storage"],
     ["locking"],
     ["journal"],
@@ -29,7 +29,7 @@ STOREYS = [
     ["plan"],
     ["checking"],
     ["ssh"],
-    ["result"],
+    ["result", "statistics"],
     ["modes", "interrupts", "control"],
     ["terminal"],
     ["inputs", "queue", "registration"],
@@ -66,6 +66,9 @@ LIBRARIES = {
     "tomllib": {"helpers"},  # Python's own from 3.11 on
     "pytimeparse": {"durations"},
     "rich": {"terminal"},
+    "ClusterShell": {"nodesets"},
+    "plotly": {"report"},
+    "typing_extensions": {"tasks"},  # for type checkers alone; nothing imports it
 }
 
 #: The rooms that write to the terminal.
