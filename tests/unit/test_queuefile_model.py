@@ -289,7 +289,9 @@ class QueueMachine(RuleBasedStateMachine):
         with file.lock.hold("test"):
             peeked = file.peek(count)
             assert peeked == self.model.jobs[:count]
+            assert file.jobs == len(self.model.jobs)
             taken = file.take(count, peeked if is_expected else None)
+            assert file.jobs == len(self.model.jobs) - len(taken)
         expected = self.named(self.model.take(count))
         assert taken == expected
         found = [(job.id, job.attempts) for job in taken]
@@ -333,6 +335,7 @@ class QueueMachine(RuleBasedStateMachine):
         with file.lock.hold("test"):
             file.put_back(jobs, at_end=at_end)
         self.note_new(jobs, before, at_end)
+        self.check_count(file, at_end)
 
     @rule(who=WHO, values=VALUES)
     def add_at_the_head(self, who: int, values: list[str]) -> None:
@@ -351,6 +354,11 @@ class QueueMachine(RuleBasedStateMachine):
             file.add(new, at_head=not at_end)
         jobs = [Job(one.command, (("p", value),)) for one in new for value in values]
         self.note_new(jobs, before, at_end)
+        self.check_count(file, at_end)
+
+    def check_count(self, file: QueueFile, at_end: bool) -> None:
+        """What is put at the end is put there without a look at the rest."""
+        assert file.jobs == (None if at_end else len(self.model.jobs))
 
     def note_new(self, jobs: list[Job], before: str, at_end: bool) -> None:
         if at_end and self.model.jobs:
