@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from project import Project
 
 # Where a failure stops others, examples are the same each time; elsewhere they are new ones.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# How long one takes says nothing where other programs run, too.
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("unhurried", _UNHURRIED)
+settings.register_profile("ci", _UNHURRIED, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "unhurried")
 
 # What developers set for themselves hides what buffered streams do at their end.
 os.environ.pop("PYTHONUNBUFFERED", None)

@@ -204,3 +204,13 @@ def test_the_kernel_is_as_patient_as_we_are() -> None:
 
 def test_other_sockets_are_left_alone(pair: tuple[socket.socket, socket.socket]) -> None:
     tune(pair[0], Patience())
+
+
+def test_a_socket_that_another_thread_has_closed_meanwhile_is_closed_and_no_surprise(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    line = WatchedSocket(pair[0], Patience())
+    line.close()
+    with pytest.raises(OSError) as caught:
+        line.is_writable()
+    assert caught.value.errno == errno.EBADF

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import math
 import select
 import socket
@@ -129,7 +130,11 @@ class WatchedSocket:
         self._sock.close()
 
     def is_writable(self) -> bool:
-        """Return whether a small write would not block."""
+        """Return whether a small write would not block.
+
+        Raises:
+            OSError: another thread has closed the connection.
+        """
         return self._is_ready(select.POLLOUT)
 
     def _end_nap(self, error: OSError) -> None:
@@ -146,7 +151,10 @@ class WatchedSocket:
 
     def _is_ready(self, event: int) -> bool:
         poll = select.poll()  # select() can't take descriptors above 1023
-        poll.register(self._sock, event)
+        try:
+            poll.register(self._sock, event)
+        except ValueError:  # A socket that is closed has no descriptor.
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
         return bool(poll.poll(0))
 
     def _give_up(self) -> None:
