@@ -10,7 +10,13 @@ import pegasus.tasks
 from pegasus.demo import demo
 
 # What the tests run for real, and the Debian package it is in.
-_NEEDED = {"sshd": "openssh-server", "busybox": "busybox", "dash": "dash", "ip": "iproute2"}
+_NEEDED = {
+    "sshd": "openssh-server",
+    "busybox": "busybox",
+    "dash": "dash",
+    "ip": "iproute2",
+    "chromium": "chromium",
+}
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 

@@ -6,7 +6,7 @@ on more than names is filled for the node that it would get if all of them took 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
@@ -20,6 +20,9 @@ from pegasus.lint import Linter
 from pegasus.model import Job, Node, Options, Place
 from pegasus.plan import Plan, plan
 from pegasus.template import has_only_names
+
+#: Returns some of the nodes.
+Choose = Callable[[Sequence[Node]], list[Node]]
 
 _UNKNOWN = "what comes behind it was not looked at"
 
@@ -101,12 +104,19 @@ class Checked:
             yield from jobs_of(entry)
 
 
-def check_files(hosts_file: Path, queue: QueueFile) -> Checked:
-    """Check both files, even when one of them can't be read at all."""
+def check_files(hosts_file: Path, queue: QueueFile, choose: Choose = list) -> Checked:
+    """Check both files, even when one of them can't be read at all.
+
+    Args:
+        choose: returns those of the nodes that are to be looked at. It is not asked while
+            something is wrong with them, and what it raises is not about the files.
+    """
     found = _Findings()
     nodes: list[Node] = []
     with found.of(hosts_file):
         nodes = hosts.load(hosts_file, refuse=lambda error: found.add(hosts_file, error))
+    if not len(found):
+        nodes = choose(nodes)
     return _check(nodes, queue, found)
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 from invoke import Collection, Config, Program
+from invoke.util import helpline
 
 from pegasus import __version__
 from pegasus.demo import demo
@@ -37,10 +38,33 @@ class PegasusProgram(Program):
     Invoke reads a project's configuration only where it finds a tasks.py.
     """
 
+    def normalize_argv(self, argv: list[str] | None) -> None:
+        """Have `pegasus help` and `pegasus help TASK` mean `--help`."""
+        super().normalize_argv(argv)
+        if self.argv[1:2] == ["help"]:
+            self.argv = [self.argv[0], "--help", *self.argv[2:3]]
+
     def parse_collection(self) -> None:
         super().parse_collection()
         self.config.set_project_location(os.getcwd())
         self.config.load_project()
+
+    def print_help(self) -> None:
+        """Show what the program is, and what may be done with it."""
+        from pegasus.terminal.usage import program_help, show
+
+        tasks = [
+            (", ".join([name, *sorted(task.aliases)]), helpline(task) or "")
+            for name, task in self.collection.tasks.items()
+        ]
+        show(program_help(tasks))
+
+    def print_task_help(self, name: str) -> None:
+        """Show what a task does, and its options."""
+        from pegasus.terminal.usage import show, task_help
+
+        doc = self.collection[name].__doc__ or ""
+        show(task_help(name, doc, self.parser.contexts[name].help_tuples()))
 
 
 def main() -> None:
@@ -51,6 +75,7 @@ def main() -> None:
         name="pegasus",
         binary="pegasus",
         version=__version__,
+        binary_names=["pegasus"],
         namespace=namespace,
         config_class=PegasusConfig,
     )
@@ -60,6 +85,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     except Exception as error:
+        if sys.argv[1:2] == ["--complete"]:  # as in the middle of a word in quotes
+            sys.exit(1)
         sys.exit(f"[pegasus] {type(error).__name__}: {error}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -13,11 +13,14 @@ from pegasus.control.lease import is_alive
 from pegasus.errors import HostsFileError, PegasusError, SettingsError
 from pegasus.files import hosts
 from pegasus.files.queuefile import QueueFile
+from pegasus.journal.failed import last_run
 from pegasus.journal.history import History
 from pegasus.lint import Linter
 from pegasus.locking import FileLock
 from pegasus.model import Node, Options
+from pegasus.selection import LastRun, choose
 from pegasus.settings import Settings
+from pegasus.ssh.base import Connect
 
 
 def runs_folder(lock: FileLock) -> Path:
@@ -60,13 +63,29 @@ def open_queue(settings: Settings, nodes: Iterable[Node], run: str = "") -> Queu
 
 
 def load_nodes(settings: Settings) -> list[Node]:
-    """Return the nodes; if there are none, say with it what else is wrong."""
+    """Return the nodes that a run is for; if there are none, say with it what else is wrong."""
     path = Path(settings.hosts_file)
     try:
-        return hosts.load(path)
+        nodes = hosts.load(path)
     except PegasusError:
         check_files(path, open_queue(settings, [])).require()
         raise
+    return chosen(settings, nodes)
+
+
+def chosen(settings: Settings, nodes: Sequence[Node]) -> list[Node]:
+    """Return those of the nodes that `limit` and `exclude` choose.
+
+    Raises:
+        SettingsError: one of them is wrong, or no node is left.
+    """
+    return choose(nodes, settings.limit, settings.exclude, partial(_last_run, settings))
+
+
+def _last_run(settings: Settings) -> LastRun:
+    history = history_of(open_queue(settings, []).lock)
+    history.catch_up()
+    return last_run(history)
 
 
 def nodes_if_any(settings: Settings) -> list[Node]:
@@ -83,3 +102,16 @@ def ssh_config(settings: Settings) -> str | None:
     if path and path != "none" and (os.path.isdir(path) or not os.access(path, os.R_OK)):
         raise SettingsError(f"ssh_config: {path} can't be read; name a file that is there")
     return path or None
+
+
+def connector_of(settings: Settings) -> Connect:
+    """Return what makes the connection of a node. It loads Fabric and Paramiko."""
+    from pegasus.ssh.connect import connector
+
+    return connector(
+        ssh_config=ssh_config(settings),
+        kill_grace=settings.kill_grace,
+        dead_after=settings.dead_after or None,
+        handshakes=settings.handshakes,
+        handshakes_per_host=settings.handshakes_per_host,
+    )

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import pegasus
 from pegasus.control.lease import Lease, is_alive, living
 from pegasus.control.record import Record
 from pegasus.errors import BusyError
+from pegasus.events import RunStarted
+from pegasus.journal.describing import describe
 from pegasus.journal.file import Journal, JournalReader
 from pegasus.journal.history import History, JobState
-from pegasus.journal.records import RUN_DIED, RUN_ENDED, RUN_STARTED, node_fields, record
+from pegasus.journal.records import RUN_DIED, RUN_ENDED, RUN_STARTED, record
 from pegasus.locking import user
 from pegasus.model import Job, Node
 from pegasus.settings import Settings, plain
@@ -58,13 +58,19 @@ class Registration:
         try:
             self._journal.append(
                 *(record(RUN_DIED, run) for run in dead),
-                self._beginning(settings, nodes),
+                describe(self.beginning(settings, nodes)).record(self._run.id),
                 sync=True,
             )
         except BaseException:
             self._lease.release()
             raise
         return interrupted
+
+    def beginning(self, settings: Settings, nodes: Sequence[Node]) -> RunStarted:
+        """Return the event of the run's beginning."""
+        run = self._run
+        values = plain(settings)
+        return RunStarted(run.id, run.mode, run.pid, run.host, user(), values, tuple(nodes))
 
     def leave(self, exit_status: int, interrupted: int | None) -> None:
         """Say that the run has ended, and how.
@@ -113,17 +119,3 @@ class Registration:
             if job.run in found and history.state(job) is JobState.INTERRUPTED:
                 found[job.run].append(job.job)
         return found
-
-    def _beginning(self, settings: Settings, nodes: Sequence[Node]) -> dict[str, Any]:
-        run = self._run
-        return record(
-            RUN_STARTED,
-            run.id,
-            mode=run.mode,
-            pid=run.pid,
-            host=run.host,
-            user=user(),
-            pegasus=pegasus.__version__,
-            settings=plain(settings),
-            nodes=[node_fields(node) for node in nodes],
-        )

@@ -16,13 +16,8 @@ from pegasus.events import (
     NodeLost,
     NodeUnreachable,
 )
-from pegasus.model import Attempt, Ending, Job, Node, Outcome
-
-#: The exit statuses, which scripts may rely on. Usage errors (1) are exceptions instead.
-SUCCESS = 0
-NODE_TROUBLE = 4
-COMMAND_FAILED = 5
-INTERRUPTED = 128  # plus the signal's number: 130, 143 and 129
+from pegasus.model import Attempt, Ending, Job, Node
+from pegasus.statuses import SIGNALLED, SUCCESS, exit_status
 
 
 @dataclass
@@ -37,6 +32,7 @@ class RunResult:
         lost: nodes whose connection broke and that were given up, with how.
         aborted: whether a failed node ended a broadcast early.
         interrupted: the number of the signal that ended the run early, or None.
+        exit_code: by which rule the exit status is found: kind, max or count.
     """
 
     endings: list[tuple[Attempt, Ending]] = field(default_factory=list)
@@ -46,6 +42,7 @@ class RunResult:
     lost: dict[Node, str] = field(default_factory=dict)
     aborted: bool = False
     interrupted: int | None = None
+    exit_code: str = "kind"
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def __call__(self, event: Event) -> None:
@@ -94,13 +91,12 @@ class RunResult:
 
     @property
     def exit_status(self) -> int:
-        """0 all well, 4 a node unreachable or lost, 5 a command failed, 128+n interrupted.
+        """0 all well, 128+n interrupted; else what the rule `exit_code` makes of what failed.
 
-        The first that applies in the order 128+n, 4, 5.
+        By `kind` it is the first that applies in the order 3 a command timed out or was killed by
+        a signal, 4 a node unreachable or lost, 5 a command failed. See docs/failure.md.
         """
         if self.interrupted is not None:
-            return INTERRUPTED + self.interrupted
-        outcomes = {ending.outcome for _, ending in self.failed}
-        if self.unreachable or self.lost or outcomes & {Outcome.LOST, Outcome.UNREACHABLE}:
-            return NODE_TROUBLE
-        return COMMAND_FAILED if outcomes else SUCCESS
+            return SIGNALLED + self.interrupted
+        endings = [ending for _, ending in self.failed]
+        return exit_status(self.exit_code, endings, len({*self.unreachable, *self.lost}))

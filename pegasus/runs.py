@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pegasus.events import Sink
-from pegasus.inputs import ssh_config
+from pegasus.inputs import connector_of
 from pegasus.result import RunResult
 from pegasus.settings import Settings
-from pegasus.ssh.base import Connect
 from pegasus.supervision import Run
 
 
@@ -29,7 +28,7 @@ def queue(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     mode = QueueMode(
         run.feed,
         run.nodes,
-        Attempts(_connector(settings), run.emit, run.options, keeper=run.recorder),
+        Attempts(connector_of(settings), run.emit, run.options, keeper=run.recorder),
         run.emit,
         daemon=settings.daemon,
         reconnect_for=settings.reconnect_for,
@@ -47,7 +46,7 @@ def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     from pegasus.ssh.group import BroadcastGroup
 
     run = Run(settings, listeners, "broadcast")
-    connect = _connector(settings)
+    connect = connector_of(settings)
     mode = BroadcastMode(
         run.feed,
         BroadcastGroup.of(connect(node) for node in run.nodes),
@@ -58,15 +57,3 @@ def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
         skip_unreachable=settings.skip_unreachable,
     )
     return run.supervise(mode)
-
-
-def _connector(settings: Settings) -> Connect:
-    from pegasus.ssh.connect import connector
-
-    return connector(
-        ssh_config=ssh_config(settings),
-        kill_grace=settings.kill_grace,
-        dead_after=settings.dead_after or None,
-        handshakes=settings.handshakes,
-        handshakes_per_host=settings.handshakes_per_host,
-    )

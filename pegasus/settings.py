@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
-from pegasus.conversion import convert, kept_logs
+from pegasus.conversion import HOOKS, convert, kept_logs
 from pegasus.errors import SettingsError
 
 SECTION = "pegasus"
@@ -143,16 +143,10 @@ class Settings:
 
 
 def plain(settings: Settings) -> dict[str, object]:
-    """Return the settings as JSON can hold them: of functions, what they are called, or nothing."""
-    values = {
-        item.name: getattr(settings, item.name)
-        for item in fields(settings)
-        if not item.metadata.get("only_in_code")
-    }
-    return {
-        name: getattr(value, "__qualname__", "function") if callable(value) else value
-        for name, value in values.items()
-    }
+    """Return the settings as JSON can hold them; of hooks, which may hold secrets, if there are."""
+    names = [item.name for item in fields(settings) if not item.metadata.get("only_in_code")]
+    values = {name: getattr(settings, name) for name in names}
+    return {name: bool(value) if name in HOOKS else value for name, value in values.items()}
 
 
 def describe(name: str) -> str:

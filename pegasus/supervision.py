@@ -14,8 +14,10 @@ from pegasus.control.lease import is_alive
 from pegasus.control.record import Record
 from pegasus.control.server import Control
 from pegasus.errors import PegasusError, StorageError
-from pegasus.events import Event, LockAwaited, RunDied, RunEnded, RunStarted, Sink
+from pegasus.events import Event, LockAwaited, RunDied, RunEnded, Sink
 from pegasus.helpers.registry import REGISTRY
+from pegasus.hooks.checks import check as check_hooks
+from pegasus.hooks.sink import Hooks
 from pegasus.inputs import (
     check_consumed,
     check_names,
@@ -30,12 +32,11 @@ from pegasus.journal.file import Journal
 from pegasus.journal.logs import Logs
 from pegasus.journal.pruning import Keep, Pruner
 from pegasus.journal.recorder import Recorder
-from pegasus.locking import user
 from pegasus.model import Attempt, Job
 from pegasus.modes.feed import Feed
 from pegasus.registration import Registration
 from pegasus.result import RunResult
-from pegasus.settings import Settings, plain
+from pegasus.settings import Settings
 from pegasus.statistics import Statistics
 from pegasus.terminal.display import display
 
@@ -53,7 +54,7 @@ class Run:
     """What both modes begin with: checked files, somebody who listens, and who can end it."""
 
     def __init__(self, settings: Settings, listeners: Iterable[Sink], name: str) -> None:
-        self.result = RunResult()
+        self.result = RunResult(exit_code=settings.exit_code)
         self.options = defaults(settings)
         self._name = name
         self._interrupts = Interrupts()
@@ -74,7 +75,8 @@ class Run:
         self.recorder, self._pruner = self._keep_records()
         # What is shown is in the journal already, and counted.
         sinks = (self.result, self.recorder, self._pruner, statistics, self._display)
-        self._sinks: list[Sink] = [*sinks, *listeners]
+        self._hooks = Hooks(settings, self.result, self._journal.folder, self._display.say)
+        self._sinks: list[Sink] = [*sinks, self._hooks, *listeners]
         self.feed = Feed(self._queue_file, self.emit, f"inv {name}")
 
     def _keep_records(self) -> tuple[Recorder, Pruner]:
@@ -89,15 +91,19 @@ class Run:
 
     def supervise(self, mode: _Mode) -> RunResult:
         """Run `mode` until it ends or is told to; say what it came to, and return that."""
-        with Control(self._folder, self._record, self, self._display.say), self._registered():
-            self._mode = mode
-            with self._pruner, self._interrupts:
-                try:
-                    self._interrupts.supervise(mode)
-                finally:
-                    self.result.interrupted = self._interrupts.received
-                    self.emit(self._end())
-                    self._display.end(self.result)
+        try:
+            with Control(self._folder, self._record, self, self._display.say), self._registered():
+                self._mode = mode
+                with self._pruner, self._interrupts:
+                    try:
+                        self._interrupts.supervise(mode)
+                    finally:
+                        self.result.interrupted = self._interrupts.received
+                        self.emit(self._end())
+                        self._display.end(self.result)
+        finally:
+            # What they run finds this run over: it may begin the next one.
+            self._hooks.finish()
         return self.result
 
     @contextlib.contextmanager
@@ -124,12 +130,15 @@ class Run:
                 is_told = True
                 time.sleep(RETRY)
                 continue
-            self.emit(self._beginning())
+            if died is None:
+                return
+            self.emit(self._registration.beginning(self._settings, self.nodes))
             for run, jobs in died.items():
                 self.emit(RunDied(run, tuple(jobs)))
             return
 
-    def _enter(self) -> dict[str, list[Job]]:
+    def _enter(self) -> dict[str, list[Job]] | None:
+        """Enter among the runs, unless told to end before; return the jobs that dead ones left."""
         lock = self._queue_file.lock
         is_held = lock.acquire(
             f"inv {self._name}",
@@ -137,9 +146,11 @@ class Run:
             stop=lambda: self._interrupts.is_pending,
         )
         if not is_held:
-            return {}
+            return None
         try:
-            check_queue(self.nodes, self._queue_file).require()
+            checked = check_queue(self.nodes, self._queue_file)
+            checked.require()
+            check_hooks(self._settings, self.nodes, checked.entries)
             self._queue_file.settle()
             return self._registration.enter(self._settings, self.nodes)
         finally:
@@ -150,18 +161,6 @@ class Run:
             self._registration.leave(self.result.exit_status, self.result.interrupted)
         except PegasusError as error:
             self._display.say(f"{error}\nthe journal does not say how this run has ended")
-
-    def _beginning(self) -> RunStarted:
-        record = self._record
-        return RunStarted(
-            record.id,
-            record.mode,
-            record.pid,
-            record.host,
-            user(),
-            plain(self._settings),
-            tuple(self.nodes),
-        )
 
     def _end(self) -> RunEnded:
         return RunEnded(self._record.id, self.result.exit_status, self.result.interrupted)

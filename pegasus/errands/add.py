@@ -12,8 +12,9 @@ from pegasus.files.additions import Addition
 from pegasus.helpers.registry import REGISTRY
 from pegasus.model import Place
 from pegasus.settings import Settings
-from pegasus.terminal.printer import Printer, count
+from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
+from pegasus.terminal.words import count
 
 #: The command that stands for what comes on stdin.
 STDIN = "-"

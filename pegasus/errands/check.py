@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from pegasus.checking import Checked, check_files
 from pegasus.helpers.registry import REGISTRY
-from pegasus.inputs import check_names, defaults, open_queue, ssh_config
+from pegasus.hooks.checks import check as check_hooks
+from pegasus.inputs import check_names, chosen, defaults, open_queue, ssh_config
 from pegasus.settings import Settings
 from pegasus.terminal.checked import problems_text, show
 from pegasus.terminal.printer import Printer
@@ -25,13 +27,15 @@ def check(
         on_each: show each job on each node, as in a broadcast, instead of on one.
 
     Raises:
-        SettingsError: it can't be known which files are meant.
+        SettingsError: it can't be known which files are meant, or a hook can't be run.
         StorageError: stdout can't be written to.
     """
     REGISTRY.use(settings.helpers)
     check_names(settings)
     ssh_config(settings)
-    found = check_files(Path(settings.hosts_file), open_queue(settings, []))
+    choose = partial(chosen, settings)
+    found = check_files(Path(settings.hosts_file), open_queue(settings, []), choose)
+    check_hooks(settings, found.nodes, found.entries)
     commands = (found.on_each if on_each else found.in_turn)(defaults(settings))
     total = found.jobs * (len(found.nodes) if on_each else 1)
     show(found, commands, total, show_all=show_all, as_json=as_json)

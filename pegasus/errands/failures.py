@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pegasus.journal.history import AttemptHistory, History, JobHistory, JobState
 from pegasus.journal.jobs import KINDS
-from pegasus.journal.logs import log_path
 from pegasus.terminal.lines import LINE_END
-from pegasus.terminal.logs import LogScreen, last_lines
+from pegasus.terminal.logs import LogScreen, telling_log
 from pegasus.terminal.printer import Printer
 
 #: The states in which a job has come to no good end, by itself or with its node or run.
@@ -48,24 +47,9 @@ def _ending(attempt: AttemptHistory) -> str:
 
 def _report(folder: Path, job: JobHistory, attempt: AttemptHistory) -> Iterator[bytes]:
     yield _lines("command", attempt.command)
-    path, tail = _tail(folder, job, attempt)
+    path, tail = telling_log(folder, job.id, attempt.number)
     yield _lines("log", str(path) if path else "not there any more")
     yield tail
-
-
-def _tail(folder: Path, job: JobHistory, attempt: AttemptHistory) -> tuple[Path | None, bytes]:
-    """Return the log that tells more, None where there is none, and its end."""
-    found: Path | None = None
-    for stream in ("err", "out"):
-        path = log_path(folder, job.id, attempt.number, stream)
-        try:
-            tail = last_lines(path)
-        except OSError:
-            continue
-        if tail:
-            return path, tail
-        found = found or path
-    return found, b""
 
 
 def _lines(name: str, text: str) -> bytes:

@@ -9,8 +9,9 @@ from pegasus.errors import SettingsError
 from pegasus.journal.jobs import KINDS, JobState
 from pegasus.model import Job
 from pegasus.settings import Settings
-from pegasus.terminal.printer import Printer, count, first_line
+from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
+from pegasus.terminal.told import describe_put_back
 
 #: The kinds of jobs that may be chosen, each by a flag of its own; and the flag for all of them.
 CHOICES = ("failed", "lost", "interrupted", "cancelled")
@@ -50,7 +51,7 @@ def retry(
         jobs = queue.choose(ids, states=states, run=run)
     else:
         jobs = queue.retry(ids, states=states, run=run, tail=tail)
-    printer.say(_told(jobs, settings.queue_file, tail, dry))
+    printer.say(describe_put_back(jobs, settings.queue_file, tail=tail, dry=dry))
     return jobs
 
 
@@ -63,19 +64,3 @@ def _states(ids: Sequence[int], kinds: list[str], run: str | None) -> frozenset[
     if ALL in kinds:
         kinds = [*CHOICES]
     return frozenset(state for kind in kinds for state in KINDS[kind])
-
-
-def _told(jobs: Sequence[Job], file: str, tail: bool, dry: bool) -> str:
-    if not jobs:
-        return "there is no such job; nothing is put back"
-    deed = "this would put back" if dry else "put back"
-    where = f"at the {'end' if tail else 'head'} of {file}"
-    width = len(str(jobs[-1].id))
-    lines = [f"  {job.id:>{width}}  {_described(job)}" for job in jobs]
-    return "\n".join([f"{deed} {count(len(jobs), 'job')} {where}:", *lines])
-
-
-def _described(job: Job) -> str:
-    """Return the first line of a job's template, and its parameters."""
-    params = ", ".join(f"{name}={first_line(value)}" for name, value in job.params)
-    return first_line(job.template) + (f"  ({params})" if params else "")

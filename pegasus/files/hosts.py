@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from errno import ENOENT
 from pathlib import Path
 
 from pegasus import grid, storage, template
 from pegasus.errors import HostsFileError, PlacedError, StorageError, TemplateError
+from pegasus.files.addresses import parse_hosts
 from pegasus.files.entries import HOSTS, Entry, too_many
 from pegasus.files.source import Source
 from pegasus.files.tolerant import Refuse, TolerantReader, at_once
 from pegasus.model import Host, Node, Options, Params, Text
+from pegasus.nodesets import PatternError
+
+#: A range in brackets, where YAML may take it for a list.
+_RANGE_IN_LIST = re.compile(r"\[ *[0-9]")
+_QUOTE_IT = "a range inside of brackets or braces, or in front, needs quotes, as in ['node-[1-3]']"
 
 #: Fills a template; raises TemplateError. `pegasus.template.render` is one.
 Render = Callable[[str, Mapping[str, object]], str]
-
-_ADDRESS = re.compile(
-    r"(?:(?P<user>.*)@)?"
-    r"(?:\[(?P<ip>[^\[\]]*)\](?::(?P<ip_port>.*))?|(?P<name>[^:]*)(?::(?P<port>[^:]*))?|(?P<bare>.*))",
-    re.DOTALL,
-)
 
 
 def load(path: Path, render: Render | None = None, refuse: Refuse = at_once) -> list[Node]:
@@ -30,7 +30,8 @@ def load(path: Path, render: Render | None = None, refuse: Refuse = at_once) -> 
 
     An entry makes a node for each choice of a host name and of one value for each of its
     parameters; the host name varies slowest and the parameter written last fastest. Host names are
-    templates that the same entry's parameters fill. What is in `options.cancel` must parse; it
+    templates that the same entry's parameters fill, and then patterns of names, each of which
+    stands for its names in the order of their numbers. What is in `options.cancel` must parse; it
     is filled for each job.
 
     Args:
@@ -46,62 +47,44 @@ def load(path: Path, render: Render | None = None, refuse: Refuse = at_once) -> 
     mistakes: list[PlacedError] = []
 
     def note(error: PlacedError) -> None:
+        error = _advised(error, source.text)
         mistakes.append(error)
         refuse(error)
 
-    entries = [*TolerantReader(source, HOSTS, note).entries()]
+    with _advising(source.text):
+        entries = [*TolerantReader(source, HOSTS, note).entries()]
     if not entries and not mistakes:
         raise HostsFileError(f"{path}: there is no host in it; write a list of host names")
     total = sum(entry.size for entry in entries)
     if total > grid.LIMIT:
         raise HostsFileError(f"{path}: {too_many(total, HOSTS)}")
-    found = [(*host, entry.options) for entry in entries for host in _hosts(entry, render, refuse)]
-    return [Node(index, *parts) for index, parts in enumerate(found)]
+    nodes: list[Node] = []
+    for entry in entries:
+        for host, params in _hosts(entry, render, refuse):
+            if len(nodes) == grid.LIMIT:
+                raise HostsFileError(f"this makes more than {grid.LIMIT:,} nodes", entry.place)
+            nodes.append(Node(len(nodes), host, params, entry.options))
+    return nodes
 
 
-def parse_host(text: str) -> Host:
-    """Return the parts of `[user@]host[:port]`, where the host may be an IPv6 address.
-
-    An address with a port stands in brackets: `[::1]:22`. Whether a name without dots is an alias
-    of ssh_config is not decided here.
-
-    Raises:
-        HostsFileError: it is none; the error has no place.
-    """
-    found = _ADDRESS.fullmatch(text)
-    parts = found.groupdict() if found else {}
-    name = parts.get("ip") or parts.get("bare") or parts.get("name") or ""
-    problem = _problem(text, parts, name)
-    if problem:
-        raise HostsFileError(f"{text!r} is not a host: {problem}")
-    port = parts["port"] or parts["ip_port"]
-    return Host(text, name, parts["user"], int(port) if port else None)
-
-
-def _problem(text: str, parts: Mapping[str, str | None], name: str) -> str:
-    """Return what is wrong with an address, or ""."""
-    user, port = parts.get("user"), parts.get("port") or parts.get("ip_port")
-    if re.search(r"[\s\x00-\x1f\x7f]", text):
-        return "it has white space in it"
-    if not name or user == "":
-        return "a name is missing; write [user@]host[:port]"
-    if name.startswith("-") or (user or "").startswith("-"):
-        return "a name can't begin with a dash"
-    if (parts.get("ip") is not None or parts.get("bare")) and not _is_ipv6(name):
-        return f"{name} is not an IPv6 address"
-    if parts.get("port") == "" or parts.get("ip_port") == "":
-        return "the port behind the colon is missing"
-    if port and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
-        return f"{port} is not a port; ports are numbers from 1 to 65535"
-    return ""
-
-
-def _is_ipv6(name: str) -> bool:
+@contextmanager
+def _advising(text: str) -> Iterator[None]:
+    """Add to an error of a `with` block what is to be known of brackets."""
     try:
-        ipaddress.IPv6Address(name)
-    except ValueError:
-        return False
-    return True
+        yield
+    except PlacedError as error:
+        raise _advised(error, text) from error.__cause__
+
+
+def _advised(error: PlacedError, text: str) -> PlacedError:
+    """Return an error with advice, if it comes from a range that YAML takes for a list."""
+    lines = text.splitlines()
+    line = lines[error.place.line - 1] if error.place and error.place.line <= len(lines) else ""
+    is_of_yaml = error.problem.startswith(("this is not YAML", "a list inside the list"))
+    is_advised = error.problem.endswith(_QUOTE_IT)
+    if is_advised or not (is_of_yaml and _RANGE_IN_LIST.search(line)):
+        return error
+    return type(error)(f"{error.problem}; {_QUOTE_IT}", error.place)
 
 
 def _content(path: Path) -> bytes:
@@ -120,21 +103,48 @@ def _hosts(entry: Entry, render: Render | None, refuse: Refuse) -> Iterator[tupl
         _check_cancel(entry.options)
     except HostsFileError as error:
         refuse(error)
-    known: dict[str, Host] = {}
+    known: dict[str, list[Host]] = {}
     for head in entry.heads:
         try:
-            for params in entry.choices():
-                name = _filled(head, params, render)
+            for name, alike in _names(head, entry, render):
                 if name not in known:
-                    known[name] = _placed_host(name, head)
-                yield known[name], params
+                    known[name] = _placed_hosts(name, head)
+                for host in known[name]:
+                    yield from ((host, params) for params in alike)
         except HostsFileError as error:
             refuse(error)
 
 
-def _placed_host(name: str, head: Text) -> Host:
+def _names(
+    head: Text, entry: Entry, render: Render | None
+) -> Iterator[tuple[str, Sequence[Params]]]:
+    """Yield what a host name comes to, with the choices of parameters in a row for which it does.
+
+    Where one can't be filled, it raises, behind those in front of it.
+    """
+    name, alike = "", list[Params]()
+    for params in entry.choices():
+        try:
+            filled = _filled(head, params, render)
+        except HostsFileError:
+            if alike:
+                yield name, alike
+            raise
+        if alike and filled != name:
+            yield name, alike
+            alike = []
+        name = filled
+        alike.append(params)
+    yield name, alike
+
+
+def _placed_hosts(name: str, head: Text) -> list[Host]:
     try:
-        return parse_host(name)
+        return parse_hosts(name, grid.LIMIT)
+    except PatternError as error:
+        is_as_written = name == head.value
+        place = head.locate(1, error.column) if is_as_written else head.place
+        raise HostsFileError(f"{error}", place) from None
     except HostsFileError as error:
         raise HostsFileError(error.problem, head.place) from None
 

@@ -15,13 +15,13 @@ from typing import Any
 from pegasus import events
 from pegasus.errors import PegasusError
 from pegasus.events import Event
-from pegasus.journal import records
+from pegasus.journal.describing import describe
 from pegasus.journal.file import Journal
 from pegasus.journal.logs import RETRY, Key, Logs
-from pegasus.journal.records import Record, record
+from pegasus.journal.records import Record
 from pegasus.journal.runlogs import RunLogs
 from pegasus.journal.trouble import Trouble
-from pegasus.model import Attempt, Node
+from pegasus.model import Attempt
 
 
 class Recorder:
@@ -51,14 +51,14 @@ class Recorder:
         self._notes: dict[type[Event], Callable[[Any], None]] = {
             events.Output: self._output,
             events.AttemptStarted: self._attempt_started,
-            events.AttemptAnnounced: self._attempt_announced,
+            events.AttemptAnnounced: self._note,
             events.AttemptEnded: self._attempt_ended,
             events.NeverStarted: self._never_started,
             events.CancelCommandEnded: self._cancel_command_ended,
-            events.NodeConnected: self._node_connected,
-            events.NodeUnreachable: self._node_unreachable,
-            events.NodeDisconnected: self._node_disconnected,
-            events.NodeLost: self._node_lost,
+            events.NodeConnected: self._note,
+            events.NodeUnreachable: self._note,
+            events.NodeDisconnected: self._note,
+            events.NodeLost: self._note,
         }
 
     def begin(self, attempt: Attempt) -> None:
@@ -70,7 +70,7 @@ class Recorder:
         """
         if attempt.key not in self._started:
             # First of all: who prunes logs sees from the journal whose attempts are running.
-            started = self._record(records.ATTEMPT_STARTED, attempt, **_beginning(attempt))
+            started = self._record(events.AttemptStarted(attempt))
             self._append(started)
             self._started[attempt.key] = started["at"]
         self._logs.open(attempt.key)
@@ -114,70 +114,37 @@ class Recorder:
         self._logs.write(event.attempt.key, event.stream, event.data)
 
     def _attempt_started(self, event: events.AttemptStarted) -> None:
-        attempt = event.attempt
-        if attempt.key not in self._started:  # It could not begin, and is not to any more.
-            started = self._record(records.ATTEMPT_STARTED, attempt, **_beginning(attempt))
-            self._started[attempt.key] = started["at"]
+        key = event.attempt.key
+        if key not in self._started:  # It could not begin, and is not to any more.
+            started = self._record(event)
+            self._started[key] = started["at"]
             self._write(started)
 
-    def _attempt_announced(self, event: events.AttemptAnnounced) -> None:
-        self._write(self._record(records.ATTEMPT_ANNOUNCED, event.attempt, pid=event.pid))
-
     def _attempt_ended(self, event: events.AttemptEnded) -> None:
-        amounts, ending = self._logs.end(event.attempt.key), event.ending
-        self._write(
-            self._record(
-                records.ATTEMPT_ENDED,
-                event.attempt,
-                outcome=ending.outcome.value,
-                exit_status=ending.exit_status,
-                exit_signal=ending.exit_signal,
-                detail=ending.detail,
-                started=self._started.pop(event.attempt.key, ""),
-                stdout=amounts.stdout,
-                stderr=amounts.stderr,
-                unlogged=amounts.missing,
-                again=event.again,
-            )
+        key = event.attempt.key
+        amounts = self._logs.end(key)
+        self._note(
+            event,
+            started=self._started.pop(key, ""),
+            stdout=amounts.stdout,
+            stderr=amounts.stderr,
+            unlogged=amounts.missing,
         )
 
     def _never_started(self, event: events.NeverStarted) -> None:
         self._logs.end(event.attempt.key)
         self._started.pop(event.attempt.key, None)
-        error = event.error
-        self._write(
-            self._record(
-                records.NEVER_STARTED, event.attempt, step=error.step, problem=error.problem
-            )
-        )
+        self._note(event)
 
     def _cancel_command_ended(self, event: events.CancelCommandEnded) -> None:
         self._logs.end(event.attempt.key)
-        self._write(
-            self._record(records.CANCEL_COMMAND_ENDED, event.attempt, problem=event.problem)
-        )
+        self._note(event)
 
-    def _node_connected(self, event: events.NodeConnected) -> None:
-        self._write_node(records.NODE_CONNECTED, event.node)
+    def _note(self, event: Event, **measured: Any) -> None:
+        self._write(self._record(event, **measured))
 
-    def _node_unreachable(self, event: events.NodeUnreachable) -> None:
-        step, problem = event.error.step, event.error.problem
-        self._write_node(
-            records.NODE_UNREACHABLE, event.node, step=step, problem=problem, skipped=event.skipped
-        )
-
-    def _node_disconnected(self, event: events.NodeDisconnected) -> None:
-        self._write_node(records.NODE_DISCONNECTED, event.node, problem=event.detail)
-
-    def _node_lost(self, event: events.NodeLost) -> None:
-        self._write_node(records.NODE_LOST, event.node, problem=event.detail)
-
-    def _record(self, event: str, attempt: Attempt, **fields: Any) -> dict[str, Any]:
-        job, number = attempt.key
-        return record(event, self._run, job=job, attempt=number, **fields)
-
-    def _write_node(self, event: str, node: Node, **fields: Any) -> None:
-        self._write(record(event, self._run, **_name(node), **fields))
+    def _record(self, event: Event, **measured: Any) -> dict[str, Any]:
+        return describe(event, **measured).record(self._run)
 
     def _write(self, one: Record) -> None:
         """Add a record to the journal, or to those that wait."""
@@ -210,11 +177,3 @@ class Recorder:
         self._error = None
         self._trouble.ends(self)
         return None
-
-
-def _name(node: Node) -> dict[str, Any]:
-    return {"node": node.label, "index": node.index}
-
-
-def _beginning(attempt: Attempt) -> dict[str, Any]:
-    return {**_name(attempt.node), "command": attempt.command, "repeats": attempt.repeats}

@@ -86,6 +86,7 @@ class Feed:
             return []
         self._mend()
         if taken:
+            self._counted = None  # As many may be left as before: others have come meanwhile.
             self._emit(JobsTaken(tuple(job for job, _ in taken)))
         self._count()
         return taken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from pegasus.events import Stream
@@ -63,6 +64,19 @@ class Cancellation:
         callback()
 
 
+@dataclass(frozen=True)
+class Peer:
+    """Who is at the other end of a connection.
+
+    Attributes:
+        user: as whom commands are run.
+        server: what the SSH server calls itself, such as `OpenSSH_9.2p1`; "" where there is none.
+    """
+
+    user: str
+    server: str = ""
+
+
 class Connection(Protocol):
     """A way to run commands on one node, one at a time.
 
@@ -96,6 +110,10 @@ class Connection(Protocol):
         Raises:
             NeverStartedError: it certainly did not begin; another node may run it.
         """
+
+    @property
+    def peer(self) -> Peer:
+        """Who is at the other end. To be asked while the connection is open."""
 
     def close(self) -> None:
         """Disconnect. What still runs on the node is ended. Closing twice is harmless."""

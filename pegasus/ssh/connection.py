@@ -10,7 +10,7 @@ from paramiko import Channel, SSHConfig
 
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.model import Ending, Node, Outcome
-from pegasus.ssh.base import Cancellation, GivenUpError, OnAnnounced, OnOutput, nobody
+from pegasus.ssh.base import Cancellation, GivenUpError, OnAnnounced, OnOutput, Peer, nobody
 from pegasus.ssh.login.dial import Line, first_hop
 from pegasus.ssh.login.gate import DroppedError, Gate
 from pegasus.ssh.login.handshake import Handshake
@@ -27,6 +27,11 @@ def _fabric_config() -> fabric.Config:
     """Fabric's configuration with our runner; its files and variables are not read."""
     overrides = {"runners": {"remote": runner.RemoteRunner}, "run": runner.OPTIONS}
     return fabric.Config(overrides=overrides, ssh_config=SSHConfig(), lazy=True)
+
+
+def _software(banner: str) -> str:
+    """Return what a banner names: of `SSH-2.0-OpenSSH_9.2p1`, the last (RFC 4253, section 4.2)."""
+    return banner.split("-", 2)[-1]
 
 
 class NodeConnection(fabric.Connection):  # type: ignore[misc]
@@ -129,6 +134,13 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         channel = super().create_session()
         equip(channel, self._target)
         return channel
+
+    @property
+    def peer(self) -> Peer:
+        """See `pegasus.ssh.base.Connection.peer`."""
+        transport = self.transport
+        banner = transport.remote_version if transport is not None else ""
+        return Peer(str(self.user), _software(banner or ""))
 
     def close(self) -> None:
         """Disconnect. What still runs on the node loses its leash, and is ended there."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.events import Stream
 from pegasus.model import Ending, Node, Outcome
-from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, nobody
+from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, Peer, nobody
 
 _SUCCESS = Ending.exited(0)
 
@@ -130,6 +130,11 @@ class FakeConnection:
         for stream, data in act.output:
             on_output(stream, data)
         return self._wait(act, cancellation, timeout)
+
+    @property
+    def peer(self) -> Peer:
+        """The user that the host is written with, or `nobody`, and a server of this name."""
+        return Peer(self.node.host.user or "nobody", "FakeSSH_1.0")
 
     def close(self) -> None:
         """Disconnect; an act that blocks ends as cancelled."""

@@ -15,8 +15,9 @@ from invoke.runners import Local, Runner
 
 from pegasus.errors import NeverStartedError
 from pegasus.events import Stream
+from pegasus.locking import user
 from pegasus.model import Ending, Node, Outcome
-from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, nobody
+from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, Peer, nobody
 from pegasus.ssh.running import watchdog
 from pegasus.ssh.running.endings import exit_ending, refuse
 from pegasus.ssh.running.runner import OPTIONS, NotStartedError, StreamingRunner, options
@@ -208,6 +209,11 @@ class LocalConnection:
             return Ending(Outcome.CANCELLED, detail="disconnected while the command ran")
         ending: Ending = result.ending
         return ending
+
+    @property
+    def peer(self) -> Peer:
+        """See `pegasus.ssh.base.Connection.peer`."""
+        return Peer(user())
 
     def close(self) -> None:
         """End what runs."""

@@ -19,21 +19,28 @@ from invoke import Collection
 
 from pegasus.tasks.edit import add, lock, retry
 from pegasus.tasks.look import CheckFailed, check, logs, status
+from pegasus.tasks.nodes import PingFailed, hosts
+from pegasus.tasks.reporting import report
 from pegasus.tasks.run import RunFailed, broadcast, queue, stop
 
 __all__ = [
     "CheckFailed",
+    "PingFailed",
     "RunFailed",
     "add",
     "broadcast",
     "check",
+    "hosts",
     "lock",
     "logs",
     "ns",
     "queue",
+    "report",
     "retry",
     "status",
     "stop",
 ]
 
-ns = Collection("pegasus", queue, broadcast, check, lock, stop, status, logs, add, retry)
+ns = Collection(
+    "pegasus", queue, broadcast, check, lock, stop, status, logs, add, retry, hosts, report
+)

@@ -67,7 +67,7 @@ class Ids(Positional):
         try:
             ids = ids_of(value)
         except SettingsError as error:
-            raise ParseError(str(error)) from None
+            raise ParseError(f"[pegasus] {error}") from None
         self.raw_value = value
         self._value = (*(self._value or ()), *ids)
 

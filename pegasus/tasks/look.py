@@ -11,7 +11,7 @@ from invoke import Context, Exit, task
 from pegasus.errors import SettingsError
 from pegasus.settings import Settings
 from pegasus.tasks.arguments import ids_of
-from pegasus.tasks.options import StrPath
+from pegasus.tasks.options import StrPath, filled
 from pegasus.tasks.task import PegasusTask, help_for, reported
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class CheckFailed(Exit):
     help=help_for(
         "hosts_file",
         "queue_file",
+        "limit",
+        "exclude",
         all_="show all commands, not only the first ones",
         json_="write JSON, with the problems in it",
     ),
@@ -45,6 +47,8 @@ def check(
     c: Context,
     hosts_file: StrPath | None = None,
     queue_file: StrPath | None = None,
+    limit: str | None = None,
+    exclude: str | None = None,
     all_: bool = False,
     json_: bool = False,
     warn: bool = False,
@@ -58,7 +62,13 @@ def check(
     with reported():
         from pegasus.errands.check import check as errand
 
-        settings = Settings.from_config(c.config, hosts_file=hosts_file, queue_file=queue_file)
+        settings = Settings.from_config(
+            c.config,
+            hosts_file=hosts_file,
+            queue_file=queue_file,
+            limit=filled("limit", limit),
+            exclude=exclude,
+        )
         found = errand(settings, show_all=all_, as_json=json_)
         return found if warn else flawless(found)
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
+from pegasus.errors import SettingsError
+
 StrPath = str | os.PathLike[str]
 Hook = str | Callable[..., object]
 
@@ -60,6 +62,7 @@ def given(names: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         TypeError: there is no such option.
+        SettingsError: `limit` is empty.
     """
     values = dict(options)
     for setting, flag in _SWITCHED_OFF.items():
@@ -68,4 +71,16 @@ def given(names: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
     for name in values:
         if name not in names:
             raise TypeError(f"unexpected keyword argument {name!r}; there are: {', '.join(names)}")
+    filled("limit", values.get("limit"))
     return values
+
+
+def filled(name: str, expression: str | None) -> str | None:
+    """Return what was given for `--limit`: a script's empty variable must not mean all nodes.
+
+    Raises:
+        SettingsError: it is empty.
+    """
+    if isinstance(expression, str) and not expression.strip():
+        raise SettingsError(f"{name} is empty; leave it out for all nodes, or write '*'")
+    return expression

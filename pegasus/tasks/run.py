@@ -129,5 +129,6 @@ def dry(settings: Settings, *, on_each: bool = False) -> RunResult:
     from pegasus.errands.check import check
     from pegasus.result import RunResult
 
-    flawless(check(settings, on_each=on_each))
+    as_json = settings.output == "json"
+    flawless(check(settings, show_all=as_json, as_json=as_json, on_each=on_each))
     return RunResult()

@@ -15,7 +15,13 @@ from pegasus.settings import Settings, describe
 from pegasus.tasks.arguments import positional
 from pegasus.tasks.options import flag_of
 
-_SHORT_FLAGS = {"daemon": "d", "error_aborts": "e", "ignore_errors": "i", "print_period": "p"}
+_SHORT_FLAGS = {
+    "daemon": "d",
+    "error_aborts": "e",
+    "ignore_errors": "i",
+    "output_file": "o",
+    "print_period": "p",
+}
 _SWITCHES = {item.name for item in fields(Settings) if item.default is False}
 
 
@@ -55,7 +61,9 @@ class PegasusTask(Task[Any]):
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         # `warn` is for Python callers, as in Context.run; on the command line it has no use.
+        told = dict(self.help)
         arguments = super().get_arguments(ignore_unknown_help)
+        self.help = told  # Invoke takes out what it has used, and asks more than once.
         return [positional(argument) for argument in arguments if argument.name != "warn"]
 
 

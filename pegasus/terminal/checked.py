@@ -26,8 +26,9 @@ from pegasus.checking import Checked, Problem
 from pegasus.model import Node
 from pegasus.plan import Plan
 from pegasus.terminal.lines import LINE_END
-from pegasus.terminal.printer import count
 from pegasus.terminal.screen import was_read, write
+from pegasus.terminal.sequences import harmless
+from pegasus.terminal.words import count
 
 VERSION = 1
 #: How many commands are shown, unless all are.
@@ -70,7 +71,7 @@ def _text_lines(checked: Checked, commands: Commands, left: int) -> Iterator[str
         return
     yield _numbers(checked)
     for label, plan in _labelled(commands):
-        yield from (f"[{label}] {line}" for line in _command_lines(plan))
+        yield from (f"[{label}] {harmless(line)}" for line in _command_lines(plan))
     if left:
         yield f"… and {left} more (inv check --all shows all jobs)"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
+from pegasus.journal.logs import log_path
 from pegasus.terminal.screen import is_read, was_read, write_bytes
 
 #: How many lines are shown of a job that failed, and how far back they are looked for, in bytes.
@@ -71,3 +73,24 @@ def last_lines(path: os.PathLike[str]) -> bytes:
         file.seek(max(size - LONGEST_TAIL, 0))
         lines = file.read(LONGEST_TAIL).removesuffix(b"\n").split(b"\n")
     return b"\n".join(lines[-LINES:]) + b"\n" if size else b""
+
+
+def telling_log(folder: Path, job: int, attempt: int) -> tuple[Path | None, bytes]:
+    """Return the log of an attempt that tells more, and its last lines: see `last_lines`.
+
+    That is stderr's, or stdout's where there is nothing on stderr; None where neither is there.
+
+    Args:
+        folder: `.pegasus/<queue file name>`.
+    """
+    found: Path | None = None
+    for stream in ("err", "out"):
+        path = log_path(folder, job, attempt, stream)
+        try:
+            tail = last_lines(path)
+        except OSError:
+            continue
+        if tail:
+            return path, tail
+        found = found or path
+    return found, b""

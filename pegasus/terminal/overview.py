@@ -19,8 +19,8 @@ from pegasus.journal.jobs import KINDS
 from pegasus.journal.nodes import NodeHistory, NodeState, RunHistory
 from pegasus.journal.standing import TROUBLES, Standing, Trouble
 from pegasus.model import printable
-from pegasus.terminal.printer import count, first_line
 from pegasus.terminal.times import clock, duration, moment
+from pegasus.terminal.words import count, first_line
 
 #: How many jobs in trouble, and how many nodes of a kind, are listed.
 LISTED = 20

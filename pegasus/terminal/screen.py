@@ -1,4 +1,4 @@
-"""The two output streams, each with one lock, so that lines of different threads never mix."""
+"""The two output streams, and how they share a terminal without lines ever mixing."""
 
 from __future__ import annotations
 
@@ -7,51 +7,162 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
 from pegasus.errors import StorageError
+from pegasus.terminal.colours import Colours
+from pegasus.terminal.layout import Layout
+
+#: For how long a bottom line is drawn again as it was, in seconds.
+FRESH = 0.05
+
+#: Goes to the first column, and clears what stands there and below.
+_ERASE = "\r\x1b[J"
+
+
+class _Outlet:
+    """One stream: what is written to it, unless it has failed, under which lock."""
+
+    def __init__(self, stream: TextIO | None, colours: Colours) -> None:
+        self.stream = stream
+        self.layout = Layout(stream, colours)
+        self.lock = threading.RLock()
+
+    def write(self, text: str) -> Exception | None:
+        """Write, with the lock held; return what went wrong, after which nothing is written."""
+        lost = write_text(self.stream, text)
+        if lost:
+            self.stream = None
+        return lost
+
+
+class _Bottom:
+    """The line below the output: what it says, and whether it is drawn at this moment."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.source: Callable[[int], str] | None = None
+        self._layout = layout
+        self._is_drawn = False
+        self._line = ""
+        self._until = 0.0
+
+    def around(self, text: str, *, anew: bool = False) -> str:
+        """Return a text with what takes the line away before it, and draws it again below.
+
+        The cursor is left at the beginning of the line. So all of it is cleared even where a
+        terminal that has become narrower has made two rows of it.
+        """
+        before = _ERASE if self._is_drawn else ""
+        self._is_drawn = self.source is not None
+        return f"{before}{text}{self._fresh(anew)}\r" if self._is_drawn else before + text
+
+    def _fresh(self, anew: bool) -> str:
+        """Return the line; what it says is not asked for at each of a thousand lines."""
+        now = time.monotonic()
+        if self.source and (anew or now >= self._until):
+            self._line, self._until = self.source(self._layout.width - 1), now + FRESH
+        return self._layout.fitted(self._line)
 
 
 class Screen:
-    """Writes whole lines to stdout and stderr.
+    """Writes whole lines to stdout and stderr, each fitted to where that leads; see `Layout`.
 
     A stream that can't be written to any more (a pipe whose reader has gone, a full disk) is
     given up, with one word about it where that can be said: jobs are worth more than their
     output, and an event sink must not raise.
+
+    Attributes:
+        colours: of the labels that lines have in front.
     """
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self._out: TextIO | None = out or sys.stdout
-        self._err: TextIO | None = err or sys.stderr
-        self._out_lock = threading.Lock()
-        self._err_lock = threading.Lock()
+        self.colours = Colours()
+        self._out = _Outlet(out or sys.stdout, self.colours)
+        self._err = _Outlet(err or sys.stderr, self.colours)
+        self._is_one = _lead_to_the_same(self._out.stream, self._err.stream)
+        if self._is_one:  # Two writers would tear the lines of each other.
+            self._err.lock = self._out.lock
+        self._bottom = _Bottom(self._err.layout)
 
-    def out(self, lines: Iterable[str]) -> None:
-        """Write lines to stdout in one go, and flush."""
-        lost: Exception | None = None
-        with self._out_lock:
-            if self._out is not None:
-                lost = write(self._out, lines)
-                self._out = None if lost else self._out
+    def out(self, lines: Iterable[str], label: str = "") -> None:
+        """Write lines to stdout in one go, with `[label]` in front of each, and flush."""
+        lost = self._write(self._out, lines, label)
         if lost:
-            self.err([f"[pegasus] stdout can't be written to ({lost}); jobs go on without it"])
+            self.err([f"stdout can't be written to ({lost}); jobs go on without it"], "pegasus")
 
-    def err(self, lines: Iterable[str]) -> None:
-        """Write lines to stderr in one go, and flush."""
-        with self._err_lock:
-            if self._err is not None and write(self._err, lines):
-                self._err = None
+    def err(self, lines: Iterable[str], label: str = "") -> None:
+        """Write lines to stderr in one go, with `[label]` in front of each, and flush."""
+        self._write(self._err, lines, label)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other thread write meanwhile."""
+        with self._out.lock, self._err.lock:
+            yield
+
+    @property
+    def has_bottom(self) -> bool:
+        """Whether a line can be shown at the bottom: stderr is a terminal that obeys."""
+        return self._err.stream is not None and self._err.layout.can_redraw
+
+    @property
+    def bottom(self) -> Callable[[int], str] | None:
+        """What returns the line below all output, given how many columns it may take.
+
+        The line may have SGR sequences, and is cut where it is too long. It is drawn again behind
+        whatever is written, and asked for twenty times a second at most, by any thread that
+        writes: it must be quick, and must not write. `redraw` shows a change at once; None, and
+        `redraw`, take the line away.
+        """
+        return self._bottom.source
+
+    @bottom.setter
+    def bottom(self, source: Callable[[int], str] | None) -> None:
+        with self._err.lock:
+            self._bottom.source = source if self.has_bottom else None
+
+    def redraw(self) -> None:
+        """Draw the bottom line as it is now, or take it away."""
+        with self._err.lock:
+            if self.has_bottom and (text := self._bottom.around("", anew=True)):
+                self._err.write(text)
+
+    def _write(self, outlet: _Outlet, lines: Iterable[str], label: str) -> Exception | None:
+        if outlet.stream is None:
+            return None
+        text = outlet.layout.text(lines, label)
+        with outlet.lock:
+            if outlet is self._err or (self._is_one and self.has_bottom):
+                text = self._bottom.around(text)
+            return outlet.write(text)
+
+
+def _lead_to_the_same(one: TextIO | None, other: TextIO | None) -> bool:
+    """Return whether two streams are the same file, such as one terminal."""
+    try:
+        return one is other or (
+            one is not None
+            and other is not None
+            and os.path.sameopenfile(one.fileno(), other.fileno())
+        )
+    except (AttributeError, OSError, ValueError):  # They are no files.
+        return False
 
 
 def write(stream: TextIO | None, lines: Iterable[str]) -> Exception | None:
-    """Write and flush; return what went wrong, or None.
+    """Write lines as they are, and flush; return what went wrong, or None.
 
     Nothing goes wrong where there is no stream: whoever started this has closed it.
     """
+    return write_text(stream, "".join(f"{line}\n" for line in lines))
+
+
+def write_text(stream: TextIO | None, text: str) -> Exception | None:
+    """Write text as it is, and flush; see `write`."""
     if stream is None:
         return None
-    text = "".join(f"{line}\n" for line in lines)
     try:
         try:
             stream.write(text)

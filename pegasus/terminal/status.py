@@ -6,28 +6,29 @@ misled; fields may be added without.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import shutil
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pegasus.errors import PegasusError
 from pegasus.journal.jobs import KINDS
 from pegasus.journal.nodes import NodeHistory, RunHistory
 from pegasus.journal.records import now
 from pegasus.journal.standing import Execution, Standing, Trouble
+from pegasus.terminal.drawing import console, drawn, is_terminal
 from pegasus.terminal.screen import is_read, was_read, write
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 VERSION = 1
-#: The columns of what is no terminal: nothing is cut off there.
-_WIDE = 100_000
 
 
 def show(standing: Standing, *, as_json: bool = False) -> None:
@@ -47,9 +48,9 @@ def watch(standings: Iterable[Standing]) -> None:
     Raises:
         StorageError: stdout can't be written to.
     """
-    console = _console()
-    if _is_terminal() and console.is_interactive:
-        _redraw(console, standings)
+    screen = console()
+    if is_terminal() and screen.is_interactive:
+        _redraw(screen, standings)
         return
     before: Standing | None = None
     for standing in standings:
@@ -64,14 +65,8 @@ def text(standing: Standing) -> list[str]:
     """Return lines for people, as wide as stdout has them."""
     from pegasus.terminal.overview import overview
 
-    is_terminal, drawn = _is_terminal(), io.StringIO()
-    console = _console(
-        file=drawn,
-        width=shutil.get_terminal_size().columns if is_terminal else _WIDE,
-        force_terminal=is_terminal or None,  # None: as FORCE_COLOR has it.
-    )
-    console.print(overview(standing, datetime.now().astimezone(), console.width))
-    return [line.rstrip() for line in drawn.getvalue().splitlines()]
+    at = datetime.now().astimezone()
+    return drawn(lambda width: overview(standing, at, width))
 
 
 def document(standing: Standing) -> dict[str, Any]:
@@ -157,7 +152,7 @@ def _trouble(trouble: Trouble) -> dict[str, Any]:
     }
 
 
-def _redraw(console: Console, standings: Iterable[Standing]) -> None:
+def _redraw(screen: Console, standings: Iterable[Standing]) -> None:
     from rich.live import Live
 
     from pegasus.terminal.overview import overview
@@ -165,27 +160,42 @@ def _redraw(console: Console, standings: Iterable[Standing]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with Live(console=console, auto_refresh=False, redirect_stdout=False) as live:
+        with (
+            _leaving_in_order(),
+            Live(console=screen, auto_refresh=False, redirect_stdout=False) as live,
+        ):
             for standing in standings:
                 at = datetime.now().astimezone()
-                live.update(overview(standing, at, console.width), refresh=True)
+                live.update(overview(standing, at, screen.width), refresh=True)
     except OSError as error:
         if isinstance(error, PegasusError):
             raise
         # The terminal is gone, and with it who was watching.
 
 
-def _is_terminal() -> bool:
-    with contextlib.suppress(AttributeError, ValueError):  # There is no stdout, or not any more.
-        return sys.stdout.isatty()
-    return False
+class _Terminated(BaseException):
+    """SIGTERM has come."""
 
 
-def _console(**more: Any) -> Console:
-    """Return a screen for what rich draws; colours are as the environment says."""
-    from rich.console import Console
+@contextmanager
+def _leaving_in_order() -> Iterator[None]:
+    """Have SIGTERM end what is within, which shows the cursor again, and then the process."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except _Terminated:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    return Console(markup=False, emoji=False, highlight=False, **more)
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
 
 
 def _write(lines: Sequence[str]) -> None:

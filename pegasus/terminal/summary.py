@@ -2,29 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from heapq import nlargest
+from pathlib import Path
 
-from pegasus.model import Attempt, Ending
+from pegasus.journal.jobs import KINDS, WORST_FIRST, JobState
+from pegasus.model import Attempt, Node, Outcome
+from pegasus.nodesets import fold
 from pegasus.result import RunResult
-from pegasus.terminal.printer import count
+from pegasus.settings import Settings
+from pegasus.statistics import Times
+from pegasus.terminal.failures import LISTED, described, failures
+from pegasus.terminal.times import fine_duration
+from pegasus.terminal.words import count
+
+#: How many of the slowest commands are named, if there were more.
+SLOWEST = 3
+#: What took less is not slow, in seconds.
+SLOW = 1.0
+#: How much of a command is shown of them, in characters.
+BRIEF = 60
 
 
-def summarize(result: RunResult) -> Iterator[str]:
-    """Yield the lines that close a run: the failed commands, or that all succeeded."""
-    yield from _commands(result)
+@dataclass(frozen=True)
+class Circumstances:
+    """What a summary tells beyond the result.
+
+    Attributes:
+        run: the id of the run.
+        queue_file: as the settings have it.
+        folder: where the journal and the logs are.
+        times: what the run took.
+        left: how many jobs are in the queue file, as far as that is known.
+    """
+
+    run: str
+    queue_file: str
+    folder: Path
+    times: Times
+    left: int | None = None
+
+
+def summarize(result: RunResult, about: Circumstances) -> Iterator[str]:
+    """Yield the lines that close a run: what failed, or that all is well, and what it took."""
+    yield from _commands(result, about.folder)
     yield from _leftovers(result)
-    for node, error in result.unreachable.items():
-        yield f"not reached: [{node.label}] {error.step}: {error.problem}"
-    for node, detail in result.lost.items():
-        yield f"lost: [{node.label}] {detail}"
+    unreachable = {
+        node: f"{error.step}: {error.problem}" for node, error in result.unreachable.items()
+    }
+    yield from _nodes("not reached", unreachable)
+    yield from _nodes("lost", result.lost)
+    if result.final:
+        yield from _slowest(result, about.times)
+        yield from _outcomes(result)
+        yield _took(about.times)
+    if about.left:
+        verb = "is" if about.left == 1 else "are"
+        yield f"{count(about.left, 'job')} {verb} left in {about.queue_file}"
+    if command := retry_command(result, about):
+        yield f"to retry: {command}"
 
 
-def _commands(result: RunResult) -> Iterator[str]:
+def retry_command(result: RunResult, about: Circumstances) -> str:
+    """Return the command that puts back what failed in the run and nothing else, or "".
+
+    Jobs that were left running count, too: they are interrupted.
+    """
+    states: dict[int, JobState] = {}
+    bad = [(one.job.id, JobState(ending.outcome.value)) for one, ending in result.failed]
+    for number, state in [*bad, *((one.job.id, JobState.INTERRUPTED) for one in _left(result))]:
+        if number:
+            states[number] = min(state, states.get(number, state), key=WORST_FIRST.index)
+    if not states:
+        return ""
+    if len(states) <= LISTED:
+        which = [str(number) for number in sorted(states)]
+    else:
+        kinds = [kind for kind, those in KINDS.items() if those & {*states.values()}]
+        which = [*(f"--{kind}" for kind in kinds), "--run", about.run]
+    words = [_program(), "retry", *which]
+    if about.queue_file != Settings.queue_file:
+        words += ["--queue-file", about.queue_file]
+    return shlex.join(words)
+
+
+def _program() -> str:
+    """Return as what the user has called us: `inv`, or `pegasus`."""
+    return "pegasus" if os.path.basename(sys.argv[0]) == "pegasus" else "inv"
+
+
+def _commands(result: RunResult, folder: Path) -> Iterator[str]:
     total, failed = len(result.final), result.failed
     if failed:
         yield "the command failed:" if total == 1 else f"{len(failed)} of {total} commands failed:"
-        for attempt, ending in failed:
-            yield _failure(attempt, ending)
+        yield from failures(failed, folder)
     elif total:
         yield "the command succeeded" if total == 1 else f"all {total} commands succeeded"
     elif not result.running:
@@ -36,19 +112,59 @@ def _commands(result: RunResult) -> Iterator[str]:
 
 def _leftovers(result: RunResult) -> Iterator[str]:
     """Yield what a run that did not wait for its end has left behind."""
-    left = list(result.running.values())
+    left = _left(result)
     if left:
         yield f"left {count(len(left), 'command')} running, for the nodes to end:"
-        yield from (_line(attempt) for attempt in left)
-    for job in result.owed:
+        yield from (described(attempt) for attempt in left[:LISTED])
+        yield from _more(len(left) - LISTED, "inv status shows them")
+    for job in result.owed[:LISTED]:
         yield f"neither run nor back in the queue (consumed.yaml has it): {job.template}"
+    yield from _more(len(result.owed) - LISTED, "consumed.yaml has them")
 
 
-def _failure(attempt: Attempt, ending: Ending) -> str:
-    return f"{_line(attempt)} ({ending})"
+def _more(number: int, where: str) -> Iterator[str]:
+    if number > 0:
+        yield f"  … and {number} more ({where})"
 
 
-def _line(attempt: Attempt) -> str:
-    first, *more = attempt.command.split("\n")
-    job = f"job {attempt.job.id}: " if attempt.job.id else ""
-    return f"  {job}[{attempt.node.label}] {first}" + (" …" if more else "")
+def _nodes(what: str, problems: Mapping[Node, str]) -> Iterator[str]:
+    """Yield which nodes have a problem; of many, those that have the same in one line."""
+    if len(problems) <= LISTED:
+        yield from (f"{what}: [{node.label}] {problem}" for node, problem in problems.items())
+        return
+    alike: dict[str, list[Node]] = {}
+    for node, problem in problems.items():
+        alike.setdefault(problem, []).append(node)
+    for problem, nodes in [*alike.items()][:LISTED]:
+        yield f"{what}: {count(len(nodes), 'node')}, {fold(nodes)}: {problem}"
+    yield from _more(sum(map(len, [*alike.values()][LISTED:])), "inv status shows them")
+
+
+def _slowest(result: RunResult, times: Times) -> Iterator[str]:
+    took = [(times.attempts.get(one.key, 0.0), one) for one, _ in result.final]
+    slowest = nlargest(SLOWEST, took, key=lambda item: item[0])
+    if len(took) <= SLOWEST or slowest[0][0] < SLOW:
+        return
+    texts = [fine_duration(seconds) for seconds, _ in slowest]
+    width = max(map(len, texts))
+    yield "slowest:"
+    for text, (_, attempt) in zip(texts, slowest, strict=True):
+        yield f"  {text:>{width}}{described(attempt, BRIEF)}"
+
+
+def _outcomes(result: RunResult) -> Iterator[str]:
+    """Yield how many ended in which way, where they differ."""
+    counts = Counter(ending.outcome for _, ending in result.final)
+    if len(counts) > 1:
+        yield ", ".join(f"{counts[one]} {one.value}" for one in Outcome if counts[one])
+
+
+def _took(times: Times) -> str:
+    texts = [f"wall time {fine_duration(times.wall)}", f"job time {fine_duration(times.jobs)}"]
+    if times.utilisation is not None:
+        texts.append(f"nodes busy {times.utilisation:.0%} of their time")
+    return ", ".join(texts)
+
+
+def _left(result: RunResult) -> list[Attempt]:
+    return [*result.running.copy().values()]

@@ -30,3 +30,8 @@ def duration(seconds: float) -> str:
     first = next((index for index, (count, _) in enumerate(counts) if count), len(counts) - 1)
     shown = [f"{count}{unit}" for count, unit in counts[first : first + 2] if count]
     return " ".join(shown) or "0s"
+
+
+def fine_duration(seconds: float) -> str:
+    """Return a duration as `duration` does, or one below ten seconds with tenths: `3.2s`."""
+    return duration(seconds) if seconds >= 9.95 else f"{max(seconds, 0.0):.1f}s"

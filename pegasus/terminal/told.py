@@ -1,11 +1,15 @@
-"""What a person reads after telling runs to stop."""
+"""What a person reads after telling runs to stop, and after putting jobs back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pegasus.control.client import Answer, Command, Report
-from pegasus.terminal.printer import count
+from pegasus.model import Job
+from pegasus.terminal.words import count, first_line
+
+#: How many of the jobs are listed that were put back.
+LISTED = 20
 
 
 def describe(answer: Answer, now: bool, job: int | None) -> str:
@@ -38,3 +42,30 @@ def excuse(report: Report, job: int | None) -> str:
 
 def _lines(commands: Iterable[Command]) -> str:
     return "".join(f"\n  {command}" for command in commands)
+
+
+def describe_put_back(jobs: Sequence[Job], file: str, *, tail: bool, dry: bool) -> str:
+    """Return which jobs have been put back into the queue; of many, the first ones.
+
+    Args:
+        jobs: in the order in which they stand there.
+        file: the queue file.
+        tail: whether they stand at its end.
+        dry: whether they were not, and only would be.
+    """
+    if not jobs:
+        return "there is no such job; nothing is put back"
+    deed = "this would put back" if dry else "put back"
+    where = f"at the {'end' if tail else 'head'} of {file}"
+    shown = jobs[:LISTED]
+    width = max(len(str(job.id)) for job in shown)
+    lines = [f"  {job.id:>{width}}  {_described(job)}" for job in shown]
+    if len(jobs) > LISTED:
+        lines.append(f"  … and {len(jobs) - LISTED} more")
+    return "\n".join([f"{deed} {count(len(jobs), 'job')} {where}:", *lines])
+
+
+def _described(job: Job) -> str:
+    """Return the first line of a job's template, and its parameters."""
+    params = ", ".join(f"{name}={first_line(value)}" for name, value in job.params)
+    return first_line(job.template) + (f"  ({params})" if params else "")

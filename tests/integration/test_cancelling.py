@@ -105,7 +105,7 @@ def stop(job: Job) -> None:
 
 def time_out(job: Job) -> None:
     running = job.start("--timeout", "5s")
-    assert running.wait() == 5
+    assert running.wait() == 3
     assert "timed out" in running.out
 
 
@@ -197,7 +197,7 @@ def test_a_process_beyond_signals_goes_by_the_cancel_command(
 
 def test_it_goes_too_when_the_job_has_timed_out(escaping: Escaping) -> None:
     running = escaping.start("--timeout", "5s")
-    assert running.wait() == 5
+    assert running.wait() == 3
     assert "it was reached" in running.out
     assert "done (timed out: after 5 s)" in running.out
     wait_until(lambda: not is_alive(escaping.pid), "its end")

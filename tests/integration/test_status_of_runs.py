@@ -158,7 +158,7 @@ def test_watching_on_a_terminal_shows_it_in_place_until_ctrl_c(project: Project)
     project.write("go", "")
     assert run.wait() == 0
     watch.wait_for("1 done")
-    assert "\x1b[1A" in watch.out
+    assert "\x1b[1A" in watch.raw
     watch.type(CTRL_C)
     assert watch.wait() == 130
     assert "Traceback" not in watch.out
@@ -195,7 +195,7 @@ def test_a_terminal_gets_what_it_can_show(
     assert project.run("queue").wait() == 5
     shown = project.start_in_terminal("status", env={"TERM": "xterm-256color", **env})
     assert shown.wait() == 0
-    assert ("\x1b[31m" in shown.out) == is_coloured
+    assert ("\x1b[31m" in shown.raw) == is_coloured
     assert re.search(r"^1 +localhost +exit \S+(?: 3)? +exit 3 # \[b", shown.out, re.M)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown.out).splitlines()
     assert (max(map(len, lines)) <= 40) == ("COLUMNS" in env)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,9 @@ import yaml
 
 #: Longer than anything takes on a busy machine; a test that needs it has failed.
 PATIENCE = 60.0
+
+#: A line that is erased later on, and colours.
+_UNSEEN = re.compile(r"[^\n]*\x1b\[J|\x1b\[[0-9;]*m")
 
 #: The key, for `InTerminal.type`.
 CTRL_C = "\x03"
@@ -83,7 +87,9 @@ class InTerminal:
 
     def __init__(self, child: pexpect.spawn) -> None:
         self._child = child
-        #: What the terminal shows, of both streams.
+        #: What was written to the terminal, of both streams.
+        self.raw = ""
+        #: What it shows of that: without colours, and what was erased.
         self.out = ""
 
     @property
@@ -135,7 +141,8 @@ class InTerminal:
             return True
         except pexpect.EOF:
             return False
-        self.out += text.replace("\r", "")
+        self.raw += text.replace("\r", "")
+        self.out = _UNSEEN.sub("", self.raw)
         return True
 
 

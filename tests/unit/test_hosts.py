@@ -10,7 +10,7 @@ from queuefiles import options_of
 
 from pegasus.errors import HostsFileError, StorageError, TemplateError
 from pegasus.files import hosts
-from pegasus.files.hosts import parse_host
+from pegasus.files.addresses import parse_host
 from pegasus.model import Host, Node, Options
 
 Load = Callable[[str], list[Node]]

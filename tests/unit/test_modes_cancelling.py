@@ -91,7 +91,7 @@ def test_a_job_that_runs_too_long_is_cancelled_and_says_after_how_long(tmp_path:
     made.start_queue()
     result = made.finish()
     assert [str(ending) for _, ending in result.endings] == ["timed out: after 0.02 s"]
-    assert result.exit_status == 5
+    assert result.exit_status == 3
     assert made.hosts.commands == ["train", "stop a"]
 
 

@@ -261,6 +261,8 @@ def assert_cancel_commands(made: Trial, job: Wanted, number: int) -> None:
 
 def expected_status(made: Trial) -> int:
     outcomes = {ending.outcome for _, ending in made.result.final}
+    if outcomes & {Outcome.TIMED_OUT, Outcome.SIGNALLED}:
+        return 3
     is_node_gone = made.result.unreachable or made.result.lost
     if is_node_gone or outcomes & {Outcome.LOST, Outcome.UNREACHABLE}:
         return 4

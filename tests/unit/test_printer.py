@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +15,7 @@ from pegasus import events
 from pegasus.errors import NeverStartedError, QueueFileError, UnreachableError
 from pegasus.events import Output, Stream
 from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome, Place
+from pegasus.terminal import holding
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
 
@@ -21,9 +26,9 @@ PLAIN = Node(1, Host("node-2", "node-2"))
 class Terminal:
     """A printer on two buffers."""
 
-    def __init__(self, print_period: int = 1) -> None:
+    def __init__(self, print_period: int = 1, **more: Any) -> None:
         self._out, self._err = io.StringIO(), io.StringIO()
-        self.printer = Printer(Screen(self._out, self._err), print_period)
+        self.printer = Printer(Screen(self._out, self._err), print_period, **more)
 
     def show(self, *shown: events.Event) -> None:
         for event in shown:
@@ -251,3 +256,192 @@ def test_what_a_server_says_can_not_command_the_terminal() -> None:
         f"[node-2] === done (lost: {shown}) ===",
         f"[node-2] === not started ({shown}) ===",
     ]
+
+
+def test_commands_with_what_is_not_seen_are_framed_with_escapes() -> None:
+    terminal = Terminal()
+    terminal.show(events.AttemptStarted(attempt(PLAIN, "rm \u202e*\x1b[2J\n\techo é漢")))
+    assert terminal.out == [r"[node-2] === run 'rm \u202e*\x1b[2J", "[node-2] \techo é漢' ==="]
+
+
+def test_quietly_only_what_fails_is_framed_and_no_output_printed() -> None:
+    terminal = Terminal(quiet=True)
+    good, bad = (Attempt(1, Job("x", id=n), PLAIN, f"exit {n - 1}") for n in (1, 2))
+    for one, ending in ((good, Ending.exited(0)), (bad, Ending.exited(1))):
+        terminal.show(
+            events.AttemptStarted(one),
+            Output(one, Stream.STDOUT, b"out"),
+            Output(one, Stream.STDERR, b"err\n"),
+            events.AttemptEnded(one, ending),
+        )
+    late = Attempt(1, Job("y", id=3), PLAIN, "y")
+    refused = NeverStartedError(PLAIN, "session", "refused")
+    terminal.show(events.AttemptStarted(late), events.NeverStarted(late, refused))
+    assert terminal.out == [
+        "[node-2] === run 'exit 1' === (job 2)",
+        "[node-2] === done (exit status: 1) === (job 2)",
+        "[node-2] === run 'y' === (job 3)",
+        "[node-2] === not started (refused) === (job 3)",
+    ]
+    assert terminal.err == []
+
+
+def test_quietly_troubles_are_told_and_nothing_else() -> None:
+    terminal = Terminal(quiet=True)
+    job = Attempt(1, Job("x", id=7), PLAIN, "x")
+    terminal.show(
+        events.NodeConnected(PLAIN),
+        events.NodeConnected(NODE),
+        events.Waiting(),
+        events.CancelCommandEnded(job),
+        events.NodeDisconnected(PLAIN, "reset"),
+        events.NodeConnected(PLAIN),
+        events.NodeConnected(PLAIN),
+        events.NodeLost(NODE, "reset"),
+        events.CancelCommandEnded(job, "it failed"),
+        events.QueueRefused(QueueFileError("is wrong", Place("queue.yaml", 2, 3))),
+        events.Draining(0),
+    )
+    assert terminal.out == []
+    assert terminal.err == [
+        "[pegasus] lost: [node-2] reset; connecting again",
+        "[node-2] connected",
+        "[pegasus] lost: [node-1 (gpu=0,zone=b)] reset",
+        "[pegasus] [node-2] job 7 may go on there: it failed",
+        "[pegasus] queue.yaml:2:3: is wrong",
+        "[pegasus] no job is taken until this is mended; running jobs go on",
+        "[pegasus] taking no more jobs",
+    ]
+
+
+class InOrder:
+    """A printer that groups, on two streams whose lines are kept in one list."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.lines: list[str] = []
+        #: Hears each line as it is written, by the thread that does.
+        self.hear: Callable[[str], None] = lambda line: None
+        streams = [_Noted(self, mark) for mark in ("out", "err")]
+        self.printer = Printer(Screen(*streams), group=True, folder=folder)
+
+    def feed(self, one: Attempt, *written: tuple[Stream, bytes]) -> None:
+        for stream, data in written:
+            self.printer(Output(one, stream, data))
+
+
+class _Noted(io.StringIO):
+    def __init__(self, shown: InOrder, mark: str) -> None:
+        super().__init__()
+        self._shown, self._mark = shown, mark
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            self._shown.lines.append(f"{self._mark}: {line}")
+            self._shown.hear(line)
+        return len(text)
+
+
+OUT, ERR = Stream.STDOUT, Stream.STDERR
+ONE, TWO = (Attempt(1, Job("x", id=number), PLAIN, "x") for number in (1, 2))
+
+
+def test_the_output_of_a_job_may_be_grouped() -> None:
+    shown = InOrder()
+    shown.printer(events.AttemptStarted(ONE))
+    shown.printer(events.AttemptStarted(TWO))
+    shown.feed(ONE, (OUT, b"a\nb"), (ERR, b"oops\n"), (OUT, b"c\n"))
+    shown.feed(TWO, (OUT, b"two\n"))
+    assert shown.lines == []
+    shown.printer(events.AttemptEnded(TWO, Ending.exited(0)))
+    assert shown.lines == [
+        "out: [node-2] === run 'x' === (job 2)",
+        "out: [node-2] two",
+        "out: [node-2] === done (exit status: 0) === (job 2)",
+    ]
+    shown.lines.clear()
+    shown.printer(events.AttemptEnded(ONE, Ending.exited(1)))
+    assert shown.lines == [
+        "out: [node-2] === run 'x' === (job 1)",
+        "out: [node-2] a",
+        "err: [node-2] oops",
+        "out: [node-2] bc",
+        "out: [node-2] === done (exit status: 1) === (job 1)",
+    ]
+
+
+def test_what_is_held_at_the_end_is_shown_and_what_comes_then_at_once() -> None:
+    shown = InOrder()
+    shown.printer(events.AttemptStarted(ONE))
+    shown.feed(ONE, (OUT, b"before\n"))
+    shown.printer.release()
+    assert shown.lines == ["out: [node-2] === run 'x' === (job 1)", "out: [node-2] before"]
+    shown.feed(ONE, (OUT, b"after\n"))
+    shown.feed(TWO, (ERR, b"other\n"))
+    assert shown.lines[2:] == ["out: [node-2] after", "err: [node-2] other"]
+
+
+def test_more_than_a_little_is_held_in_a_file_that_nobody_sees(tmp_path: Path) -> None:
+    shown = InOrder(tmp_path)
+    count = 3 * holding.IN_MEMORY // 100
+    for number in range(count):
+        shown.feed(ONE, (OUT, b"%0100d\n" % number), (ERR, b"%d\n" % number))
+    assert shown.lines == []
+    assert list(tmp_path.iterdir()) == []
+    shown.printer(events.AttemptEnded(ONE, Ending.exited(0)))
+    assert [int(line.split()[-1]) for line in shown.lines[:-1]] == [
+        number for number in range(count) for _ in range(2)
+    ]
+
+
+def test_what_can_not_be_held_is_shown_as_it_comes(tmp_path: Path) -> None:
+    shown = InOrder(tmp_path / "missing")
+    for number in range(2 * holding.IN_MEMORY // 100):
+        shown.feed(ONE, (OUT, b"%0100d\n" % number))
+    assert len(shown.lines) == 2 * holding.IN_MEMORY // 100
+    shown.printer(events.AttemptEnded(ONE, Ending.exited(0)))
+    assert [int(line.split()[-1]) for line in shown.lines[:-1]] == [*range(len(shown.lines) - 1)]
+
+
+def test_on_a_disk_that_is_full_nothing_held_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = holding.IN_MEMORY + 12_345
+
+    class Full(io.FileIO):
+        def write(self, data: Any) -> int:
+            left = room - os.fstat(self.fileno()).st_size
+            if not left:
+                raise OSError(28, "No space left on device")
+            return super().write(bytes(data)[:left])
+
+    monkeypatch.setattr(holding, "_nameless", lambda _: Full(tmp_path / "held", "w+"))
+    shown = InOrder()
+    for number in range(4 * holding.IN_MEMORY // 100):
+        shown.feed(ONE, (OUT, b"%0100d\n" % number))
+    assert [int(line.split()[-1]) for line in shown.lines] == [*range(4 * holding.IN_MEMORY // 100)]
+
+
+def test_nothing_of_another_job_comes_between_the_lines_of_a_group() -> None:
+    shown = InOrder()
+    shown.printer(events.AttemptStarted(ONE))
+    shown.feed(ONE, (OUT, b"a\n"), (ERR, b"b\n"), (OUT, b"c\n"))
+    ended = events.AttemptEnded(TWO, Ending.exited(0))
+    other = threading.Thread(target=shown.printer, args=(ended,))
+
+    def meanwhile(line: str) -> None:
+        if line.endswith(" b"):  # Only stderr is being written to.
+            other.start()
+            other.join(0.2)
+
+    shown.hear = meanwhile
+    shown.printer(events.AttemptEnded(ONE, Ending.exited(0)))
+    other.join()
+    assert [line.split("] ")[1][:9] for line in shown.lines] == [
+        "=== run '",
+        "a",
+        "b",
+        "c",
+        "=== done ",
+        "=== done ",
+    ]
+    assert shown.lines[-1].endswith("(job 2)")

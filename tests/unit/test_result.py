@@ -1,4 +1,4 @@
-"""The result of a run and the exit status that scripts rely on."""
+"""The result of a run and the exit status that scripts rely on, by each of the rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from pegasus.events import (
 )
 from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome
 from pegasus.result import RunResult
-from pegasus.terminal.summary import summarize
 
 NODE = Node(0, Host("node-1", "node-1"))
 
@@ -35,15 +34,16 @@ def ended(made: Attempt, status: int = 0, outcome: Outcome | None = None) -> Att
 WELL = AttemptEnded(Attempt(1, Job("true"), NODE, "true"), Ending.exited(0))
 BAD = AttemptEnded(Attempt(2, Job("false"), NODE, "false"), Ending.exited(1))
 GONE = AttemptEnded(Attempt(3, Job("x"), NODE, "x"), Ending(Outcome.LOST, detail="reset"))
-LONG = Attempt(4, Job("sleep 9"), NODE, "sleep 9")
-STARTED = AttemptStarted(LONG)
-REFUSED = NeverStarted(LONG, NeverStartedError(NODE, "session", "refused"))
+LATE = AttemptEnded(Attempt(5, Job("x"), NODE, "x"), Ending(Outcome.TIMED_OUT))
+SHOT = AttemptEnded(Attempt(6, Job("x"), NODE, "x"), Ending(Outcome.SIGNALLED, 139, "SEGV"))
+STOPPED = AttemptEnded(Attempt(7, Job("x"), NODE, "x"), Ending(Outcome.CANCELLED))
+GIVEN_UP = NodeLost(NODE, "reset")
 UNREACHABLE = NodeUnreachable(NODE, UnreachableError(NODE, "connect", "refused"))
 SKIPPED = NodeUnreachable(NODE, UnreachableError(NODE, "connect", "refused"), skipped=True)
 
 
-def result(*events: Event, interrupted: int | None = None) -> RunResult:
-    made = RunResult(interrupted=interrupted)
+def result(*events: Event, interrupted: int | None = None, exit_code: str = "kind") -> RunResult:
+    made = RunResult(interrupted=interrupted, exit_code=exit_code)
     for event in events:
         made(event)
     return made
@@ -58,9 +58,13 @@ def result(*events: Event, interrupted: int | None = None) -> RunResult:
         (result(WELL, BAD), 5),
         (result(WELL, BAD, GONE), 4),
         (result(UNREACHABLE), 4),
-        (result(WELL, NodeLost(NODE, "reset")), 4),
+        (result(WELL, GIVEN_UP), 4),
+        (result(WELL, STOPPED), 5),
+        (result(WELL, SHOT), 3),
+        (result(BAD, LATE, GONE, UNREACHABLE, GIVEN_UP), 3),
+        (result(WELL, interrupted=1), 129),
         (result(WELL, interrupted=2), 130),
-        (result(BAD, GONE, interrupted=15), 143),
+        (result(BAD, GONE, LATE, SHOT, interrupted=15), 143),
     ],
 )
 def test_the_first_status_that_applies_is_given(made: RunResult, status: int) -> None:
@@ -119,72 +123,58 @@ def test_an_aborted_broadcast_says_so() -> None:
     assert result(BAD, Aborted()).aborted
 
 
-def test_the_summary_names_each_failed_command_with_node_and_reason() -> None:
-    assert [*summarize(result(WELL, BAD, GONE))] == [
-        "2 of 3 commands failed:",
-        "  [node-1] false (exit status: 1)",
-        "  [node-1] x (lost: reset)",
-    ]
+def exits(job: int, status: int) -> AttemptEnded:
+    return ended(attempt(job, 1), status)
+
+
+def signalled(name: str) -> AttemptEnded:
+    return AttemptEnded(attempt(1, 1), Ending(Outcome.SIGNALLED, exit_signal=name))
 
 
 @pytest.mark.parametrize(
-    ("made", "line"),
+    ("events", "status"),
     [
-        (result(), "no command was run"),
-        (result(STARTED, REFUSED, JobRequeued(LONG.job, REFUSED.error)), "no command was run"),
-        (result(WELL), "the command succeeded"),
-        (result(WELL, WELL), "all 2 commands succeeded"),
+        ([], 0),
+        ([exits(1, 0), SKIPPED], 0),
+        ([exits(1, 3), exits(2, 7), exits(3, 0), exits(4, 2)], 7),
+        ([exits(1, 3), SHOT], 139),
+        ([signalled("TERM")], 143),
+        ([signalled("of-its-own")], 128),
+        ([exits(1, 3), LATE], 124),
+        ([exits(1, 3), STOPPED], 143),
+        ([exits(1, 254), GONE], 255),
+        ([exits(1, 0), UNREACHABLE], 255),
+        ([exits(1, 3), GIVEN_UP], 255),
+        ([ended(attempt(1, 1), 200), ended(attempt(1, 2, 1), 3)], 3),
     ],
 )
-def test_the_summary_says_that_all_is_well(made: RunResult, line: str) -> None:
-    assert [*summarize(made)] == [line]
-
-
-def test_the_summary_names_what_was_left_running() -> None:
-    assert [*summarize(result(WELL, STARTED))] == [
-        "the command succeeded",
-        "left 1 command running, for the nodes to end:",
-        "  [node-1] sleep 9",
-    ]
-
-
-def test_the_summary_names_a_job_that_is_neither_run_nor_queued() -> None:
-    line = "neither run nor back in the queue (consumed.yaml has it): sleep 9"
-    assert line in [*summarize(result(STARTED, REFUSED))]
-
-
-def test_the_summary_of_a_single_failure_does_not_count() -> None:
-    assert next(summarize(result(BAD))) == "the command failed:"
-
-
-def test_the_summary_names_the_nodes_that_were_not_there() -> None:
-    assert "not reached: [node-1] connect: refused" in [*summarize(result(WELL, UNREACHABLE))]
-
-
-def test_the_summary_names_the_id_of_a_job() -> None:
-    assert [*summarize(result(ended(attempt(7, 1), 1)))] == [
-        "the command failed:",
-        "  job 7: [node-1] x (exit status: 1)",
-    ]
+def test_the_rule_max_gives_the_largest_status_of_a_command(
+    events: list[Event], status: int
+) -> None:
+    assert result(*events, exit_code="max").exit_status == status
 
 
 @pytest.mark.parametrize(
-    ("made", "lines"),
+    ("events", "status"),
     [
-        (
-            result(ended(attempt(1, 1), 1), ended(attempt(1, 2, 1))),
-            ["the command succeeded", "1 failed attempt was run again"],
-        ),
-        (
-            result(
-                ended(attempt(1, 1), 1),
-                ended(attempt(2, 1)),
-                ended(attempt(1, 2, 1), 1),
-                ended(attempt(1, 3, 2)),
-            ),
-            ["all 2 commands succeeded", "2 failed attempts were run again"],
-        ),
+        ([], 0),
+        ([exits(1, 0), SKIPPED], 0),
+        ([exits(1, 3), exits(2, 7), exits(3, 0), SHOT, LATE, GONE, STOPPED], 6),
+        ([exits(number, 1) for number in range(100)], 100),
+        ([exits(number, 1) for number in range(101)], 101),
+        ([exits(number, 1) for number in range(1000)], 101),
+        ([exits(1, 3), UNREACHABLE, GIVEN_UP], 1),
+        ([exits(1, 0), UNREACHABLE, GIVEN_UP], 1),
+        ([ended(attempt(1, 1), 200), ended(attempt(1, 2, 1), 3)], 1),
+        ([ended(attempt(1, 1), 200), ended(attempt(1, 2, 1), 0)], 0),
     ],
 )
-def test_the_summary_says_how_many_were_run_again(made: RunResult, lines: list[str]) -> None:
-    assert [*summarize(made)] == lines
+def test_the_rule_count_gives_the_number_of_failures(events: list[Event], status: int) -> None:
+    assert result(*events, exit_code="count").exit_status == status
+
+
+@pytest.mark.parametrize("rule", ["kind", "max", "count"])
+def test_an_interruption_comes_before_each_rule(rule: str) -> None:
+    made = result(BAD, SHOT, UNREACHABLE, interrupted=2, exit_code=rule)
+    assert made.exit_status == 130
+    assert not made.ok

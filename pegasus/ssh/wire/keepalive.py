@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import math
+import os
 import select
 import socket
 from collections.abc import Callable

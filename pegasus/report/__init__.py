@@ -1,0 +1,1 @@
+"""A run as one HTML page: charts and a table that need neither a network nor a server."""

@@ -1,0 +1,76 @@
+"""How lines look on one stream: for a terminal fitted to it, for anything else as they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import TextIO
+
+from pegasus.terminal.colours import Colours, depth_of, is_dumb, is_terminal
+from pegasus.terminal.sequences import RESET, shown
+from pegasus.terminal.wrapping import columns, wrap
+
+#: The columns of a terminal that does not say how many it has.
+USUAL_WIDTH = 80
+#: With less room than this behind a prefix, in columns, pieces go without it.
+LEAST_ROOM = 8
+
+
+class Layout:
+    """Fits lines to a stream, which is judged by itself: the other one may lead elsewhere.
+
+    Args:
+        stream: None is one that leads nowhere.
+        colours: of the labels.
+    """
+
+    def __init__(self, stream: TextIO | None, colours: Colours) -> None:
+        self._stream = stream
+        self._colours = colours
+        self.at_terminal = is_terminal(stream)
+        #: Whether there is a terminal that obeys.
+        self.can_redraw = self.at_terminal and not is_dumb()
+
+    @property
+    def width(self) -> int:
+        """The columns of the terminal, as they are at this moment."""
+        try:
+            found = os.get_terminal_size(self._stream.fileno()).columns if self._stream else 0
+        except (OSError, ValueError):  # It has been closed.
+            found = 0
+        told = os.environ.get("COLUMNS", "")
+        return found or (int(told) if told.isdecimal() else 0) or USUAL_WIDTH
+
+    @cached_property
+    def _depth(self) -> int:
+        return depth_of(self._stream)
+
+    def text(self, lines: Iterable[str], label: str = "") -> str:
+        """Return lines as they are written, each with its newline.
+
+        Args:
+            lines: without their ends. A terminal gets no control sequence of theirs but SGR.
+            label: what stands in brackets in front of each line, and of each piece of one.
+        """
+        prefix = f"[{label}] " if label else ""
+        start = self._colours.start(label, self._depth) if label else ""
+        painted = f"{start}{prefix[:-1]}{RESET} " if start else prefix
+        if not self.at_terminal:
+            return "".join([f"{painted}{line}\n" for line in lines])
+        room = self.width - columns(prefix)
+        if prefix and room < LEAST_ROOM:
+            whole = self._pieces((painted + line for line in lines), self.width)
+            return "".join([f"{piece}\n" for piece in whole])
+        return "".join([f"{painted}{piece}\n" for piece in self._pieces(lines, room)])
+
+    def _pieces(self, lines: Iterable[str], room: int) -> Iterator[str]:
+        for line in lines:
+            if len(line) <= room and line.isascii() and line.isprintable():
+                yield line
+            else:
+                yield from wrap(shown(line, sgr=self.can_redraw), room)
+
+    def fitted(self, line: str) -> str:
+        """Return as much of a line as fits a terminal without reaching its edge."""
+        return wrap(shown(line), max(1, self.width - 1))[0]
