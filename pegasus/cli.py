@@ -51,7 +51,7 @@ class PegasusProgram(Program):
 
     def print_help(self) -> None:
         """Show what the program is, and what may be done with it."""
-        from pegasus.terminal.usage import program_help, show
+        from pegasus.terminal.errands.usage import program_help, show
 
         tasks = [
             (", ".join([name, *sorted(task.aliases)]), helpline(task) or "")
@@ -61,7 +61,7 @@ class PegasusProgram(Program):
 
     def print_task_help(self, name: str) -> None:
         """Show what a task does, and its options."""
-        from pegasus.terminal.usage import show, task_help
+        from pegasus.terminal.errands.usage import show, task_help
 
         doc = self.collection[name].__doc__ or ""
         show(task_help(name, doc, self.parser.contexts[name].help_tuples()))

@@ -10,7 +10,7 @@ from pegasus.helpers.registry import REGISTRY
 from pegasus.hooks.checks import check as check_hooks
 from pegasus.inputs import check_names, chosen, defaults, open_queue, ssh_config
 from pegasus.settings import Settings
-from pegasus.terminal.checked import problems_text, show
+from pegasus.terminal.errands.checked import problems_text, show
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pegasus.journal.history import AttemptHistory, History, JobHistory, JobState
 from pegasus.journal.jobs import KINDS
-from pegasus.terminal.lines import LINE_END
-from pegasus.terminal.logs import LogScreen, telling_log
+from pegasus.terminal.errands.logs import LogScreen, telling_log
+from pegasus.terminal.lines.splitter import LINE_END
 from pegasus.terminal.printer import Printer
 
 #: The states in which a job has come to no good end, by itself or with its node or run.

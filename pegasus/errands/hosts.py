@@ -11,7 +11,7 @@ from pegasus.model import Node
 from pegasus.modes.ping import Ping
 from pegasus.modes.ping import ping as pinged
 from pegasus.settings import Settings
-from pegasus.terminal import hosts as terminal
+from pegasus.terminal.errands import hosts as terminal
 
 
 def hosts(settings: Settings, *, as_json: bool = False) -> list[Node]:

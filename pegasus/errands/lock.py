@@ -8,8 +8,8 @@ from pegasus.helpers.registry import REGISTRY
 from pegasus.inputs import nodes_if_any, open_queue
 from pegasus.modes.lock import edit, editor_command
 from pegasus.settings import Settings
+from pegasus.terminal.errands.prompt import ask, is_interactive
 from pegasus.terminal.printer import Printer
-from pegasus.terminal.prompt import ask, is_interactive
 from pegasus.terminal.screen import Screen
 
 

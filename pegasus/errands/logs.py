@@ -14,7 +14,7 @@ from pegasus.inputs import history_of
 from pegasus.journal.history import History
 from pegasus.locking import FileLock
 from pegasus.settings import Settings
-from pegasus.terminal.logs import LogScreen, NobodyReadsError
+from pegasus.terminal.errands.logs import LogScreen, NobodyReadsError
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
 

@@ -17,7 +17,7 @@ from pegasus.journal.nodes import RunHistory
 from pegasus.locking import FileLock
 from pegasus.report.account import Account
 from pegasus.settings import Settings
-from pegasus.terminal.logs import LogScreen, NobodyReadsError
+from pegasus.terminal.errands.logs import LogScreen, NobodyReadsError
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
 from pegasus.terminal.words import count

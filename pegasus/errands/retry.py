@@ -9,9 +9,9 @@ from pegasus.errors import SettingsError
 from pegasus.journal.jobs import KINDS, JobState
 from pegasus.model import Job
 from pegasus.settings import Settings
+from pegasus.terminal.errands.told import describe_put_back
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
-from pegasus.terminal.told import describe_put_back
 
 #: The kinds of jobs that may be chosen, each by a flag of its own; and the flag for all of them.
 CHOICES = ("failed", "lost", "interrupted", "cancelled")

@@ -13,7 +13,7 @@ from pegasus.inputs import history_of
 from pegasus.journal.history import History
 from pegasus.journal.standing import Queue, Standing
 from pegasus.settings import Settings
-from pegasus.terminal import status as terminal
+from pegasus.terminal.errands import status as terminal
 
 #: How often it is looked again, in seconds.
 PERIOD = 1.0

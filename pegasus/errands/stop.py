@@ -9,9 +9,9 @@ from pegasus.errors import StopError
 from pegasus.inputs import runs_folder
 from pegasus.locking import FileLock
 from pegasus.settings import Settings
+from pegasus.terminal.errands.told import describe, excuse
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
-from pegasus.terminal.told import describe, excuse
 
 
 def stop(

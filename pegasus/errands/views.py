@@ -10,7 +10,7 @@ from pegasus import storage
 from pegasus.errors import NoSuchJobError
 from pegasus.journal.history import AttemptHistory, History, JobHistory, JobState
 from pegasus.journal.logs import log_path
-from pegasus.terminal.logs import LogScreen
+from pegasus.terminal.errands.logs import LogScreen
 
 #: How much is read at a time, in bytes.
 CHUNK = 1 << 16

@@ -15,7 +15,7 @@ from typing import Protocol
 from pegasus.errors import TemplateError
 from pegasus.hooks.facts import Facts
 from pegasus.template import render
-from pegasus.terminal.lines import LineSplitter
+from pegasus.terminal.lines.splitter import LineSplitter
 
 Say = Callable[[str], None]
 

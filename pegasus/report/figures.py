@@ -67,7 +67,6 @@ def timeline(account: Account) -> go.Figure:
         template="none",
         height=_CURVE + height + _AROUND,
         barmode="overlay",
-        bargap=0.15,
         hovermode="closest",
         margin={"l": 8, "r": 12, "t": 36, "b": 44},
         legend=_LEGEND,
@@ -120,6 +119,7 @@ def _bar(state: str, look: Look, placed: Sequence[tuple[int, Row]], least: float
     gaps = [0.5 if row.duration > _APART * least else 0 for _, row in placed]
     return go.Bar(
         orientation="h",
+        width=0.85,  # Else it depends on which nodes there are with this state.
         name=state,
         showlegend=True,
         base=[row.span[0] for _, row in placed],

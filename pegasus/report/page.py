@@ -62,7 +62,7 @@ def _policy(scripts: list[str]) -> str:
     """Return what the page may do: nothing but run its own scripts and draw."""
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (
-        f"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline';"
         " img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 

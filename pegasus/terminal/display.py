@@ -11,7 +11,7 @@ from pegasus.settings import Settings
 from pegasus.statistics import Statistics
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.progress import ProgressLine
-from pegasus.terminal.rounds import Rounds
+from pegasus.terminal.rounds.results import Rounds
 from pegasus.terminal.screen import Screen
 from pegasus.terminal.summary import Circumstances, summarize
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pegasus.model import Attempt, Ending
 from pegasus.nodesets import fold
-from pegasus.terminal.lines import LINE_END
-from pegasus.terminal.logs import telling_log
-from pegasus.terminal.sequences import shown
+from pegasus.terminal.errands.logs import telling_log
+from pegasus.terminal.lines.sequences import shown
+from pegasus.terminal.lines.splitter import LINE_END
 from pegasus.terminal.words import count
 
 #: So many failures are listed one by one; of more, those that are alike are listed as one, and

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pegasus.statistics import Progress
-from pegasus.terminal.colours import depth_of
+from pegasus.terminal.lines.colours import depth_of
 from pegasus.terminal.times import duration
 
 #: The least and the most columns of the bar.

@@ -21,10 +21,10 @@ from pegasus.result import RunResult
 from pegasus.settings import Settings
 from pegasus.statistics import Statistics
 from pegasus.terminal.jsonevents import summary, told
+from pegasus.terminal.lines.sequences import harmless
+from pegasus.terminal.lines.verbatim import VerbatimSplitter
 from pegasus.terminal.messages import message as message_of
 from pegasus.terminal.screen import Screen, write
-from pegasus.terminal.sequences import harmless
-from pegasus.terminal.verbatim import VerbatimSplitter
 
 VERSION = 1
 OUTPUT = "output"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pegasus.events import Stream
 from pegasus.terminal.holding import Held
-from pegasus.terminal.lines import LineSplitter
+from pegasus.terminal.lines.splitter import LineSplitter
 from pegasus.terminal.screen import Screen
 
 #: How many held lines are written in one go.

@@ -8,11 +8,11 @@ from pathlib import Path
 from pegasus import events
 from pegasus.events import Event
 from pegasus.model import Attempt, Node
-from pegasus.terminal.lines import LINE_END
+from pegasus.terminal.lines.sequences import harmless
+from pegasus.terminal.lines.splitter import LINE_END
 from pegasus.terminal.messages import is_trouble, message
 from pegasus.terminal.outputs import Grouped, Live
 from pegasus.terminal.screen import Screen
-from pegasus.terminal.sequences import harmless
 
 
 class Printer:

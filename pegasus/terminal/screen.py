@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
 from pegasus.errors import StorageError
-from pegasus.terminal.colours import Colours
-from pegasus.terminal.layout import Layout
+from pegasus.terminal.lines.colours import Colours
+from pegasus.terminal.lines.layout import Layout
 
 #: For how long a bottom line is drawn again as it was, in seconds.
 FRESH = 0.05

@@ -15,7 +15,7 @@ from pegasus.demo import demo
 from pegasus.settings import Settings
 from pegasus.tasks import ns
 from pegasus.tasks.options import flag_of
-from pegasus.terminal import usage
+from pegasus.terminal.errands import usage
 
 TEXT = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
 SECTIONS = dict(

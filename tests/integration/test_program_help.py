@@ -14,7 +14,7 @@ from project import Project
 
 from pegasus.cli import PegasusProgram
 from pegasus.tasks import ns
-from pegasus.terminal import usage
+from pegasus.terminal.errands import usage
 
 CODE = "from pegasus.cli import main; main()"
 

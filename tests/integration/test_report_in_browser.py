@@ -20,11 +20,12 @@ from pegasus.settings import Settings
 
 #: Breaks out of whatever takes it for markup, for a script, or for a template of plotly.
 NASTY = (
-    "</script><script>pwned=1</script><img src=http://evil.test/x onerror=pwned=1>"
-    "<b>bold</b> %{x} $x$ &lt;"
+    "<b>bold</b></script><script>pwned=1</script><img src=http://evil.test/x onerror=pwned=1>"
+    "%{x} $x$ &lt;"
 )
 
 DRAWN = "document.documentElement.dataset.drawn"
+BARS = "document.querySelectorAll('#timeline .barlayer .point path')"
 #: The middle of an element that is scrolled into sight.
 MIDDLE = (
     "(() => {{ const one = {}; one.scrollIntoView({{block: 'center'}});"
@@ -105,9 +106,9 @@ def test_what_users_wrote_is_shown_and_never_obeyed(opened: Browser, tmp_path: P
     show(opened, path)
     assert texts(opened, "#attempts code") == [NASTY, NASTY]
     labels = texts(opened, "#timeline .yaxislayer-above text, #timeline .y2tick text")
-    assert any(label.startswith("</script><script") for label in labels)
+    assert any(label.startswith("<b>bold</b></scri") for label in labels)
     # Bars, too, tell what they are when the mouse is over them.
-    x, y = opened.run(MIDDLE.format("document.querySelector('#timeline .barlayer .point path')"))
+    x, y = opened.run(MIDDLE.format(f"{BARS}[0]"))
     opened.point_at(x, y)
     opened.wait_for("!byId('tip').hidden")
     assert texts(opened, "#tip code") == [NASTY]
@@ -115,7 +116,7 @@ def test_what_users_wrote_is_shown_and_never_obeyed(opened: Browser, tmp_path: P
     choose(opened, "#by", "0", "change")
     opened.wait_for("document.querySelector('#spread .xtick text')")
     assert texts(opened, "#by option")[0] == NASTY
-    assert texts(opened, "#spread .xtick text")[0].startswith("</script><script>")
+    assert texts(opened, "#spread .xtick text")[0].startswith("<b>bold</b></scri")
     assert opened.run("typeof pwned") == "undefined"
     assert opened.run("document.querySelectorAll('img, b b, i i').length") == 0
     assert opened.requests == [path.resolve().as_uri()]
@@ -142,7 +143,7 @@ def test_the_policy_holds_where_escaping_should_fail(opened: Browser, tmp_path: 
 def test_the_table_is_searched_sorted_and_leafed_through_with_the_keyboard(
     opened: Browser, tmp_path: Path
 ) -> None:
-    show(opened, write(LongRun(tmp_path, 240, 4).write()))
+    show(opened, write(LongRun(tmp_path, 240, 12).write()))
     assert texts(opened, "#found") == ["240 in all"]
     assert column(opened, 1)[:2] == ["1.1", "2.1"]
     opened.run("byId('search').focus()")
@@ -168,6 +169,13 @@ def test_the_table_is_searched_sorted_and_leafed_through_with_the_keyboard(
     assert opened.complaints == []
 
 
+def test_each_bar_has_the_height_of_a_row(opened: Browser, tmp_path: Path) -> None:
+    show(opened, write(LongRun(tmp_path, 60, 12, seed=7).write()))
+    heights = opened.run(f"[...{BARS}].map(one => Math.round(one.getBBox().height))")
+    assert len(heights) == 60
+    assert len({*heights}) == 1
+
+
 def test_links_lead_to_the_logs(opened: Browser, tmp_path: Path) -> None:
     directory = tmp_path / "50% #1? ü"
     directory.mkdir()
@@ -180,9 +188,8 @@ def test_links_lead_to_the_logs(opened: Browser, tmp_path: Path) -> None:
 
 def test_ten_thousand_attempts_are_drawn_and_one_is_found(opened: Browser, tmp_path: Path) -> None:
     show(opened, write(LongRun(tmp_path, 10_000, 64).write()))
-    bars = "document.querySelectorAll('#timeline .barlayer .point path')"
-    assert opened.run(f"{bars}.length") == 10_000
-    longest = f"[...{bars}].sort((a, b) => b.getBBox().width - a.getBBox().width)[0]"
+    assert opened.run(f"{BARS}.length") == 10_000
+    longest = f"[...{BARS}].sort((a, b) => b.getBBox().width - a.getBBox().width)[0]"
     x, y = opened.run(MIDDLE.format(longest))
     opened.point_at(x, y)
     opened.wait_for("!byId('tip').hidden")
@@ -194,6 +201,7 @@ def test_ten_thousand_attempts_are_drawn_and_one_is_found(opened: Browser, tmp_p
     opened.resize(480, 800)
     opened.wait_for("document.querySelector('#timeline .main-svg').clientWidth < 480")
     assert opened.run("document.documentElement.scrollWidth") == 480
+    assert opened.run("byId('timeline').clientHeight") > 900
     assert opened.complaints == []
 
 

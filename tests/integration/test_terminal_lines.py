@@ -14,7 +14,7 @@ import shouting
 from emulator import Emulator
 from project import Project, wait_until
 
-from pegasus.terminal.wrapping import columns
+from pegasus.terminal.lines.wrapping import columns
 
 FAMILY = "👨‍👩‍👧"
 LINES = {

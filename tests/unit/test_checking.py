@@ -20,7 +20,7 @@ from pegasus.files.source import Source
 from pegasus.files.tolerant import TolerantReader
 from pegasus.lint import MOST, Linter
 from pegasus.model import Host, Node, Options
-from pegasus.terminal.checked import problems_text, show
+from pegasus.terminal.errands.checked import problems_text, show
 
 Check = Callable[..., Checked]
 

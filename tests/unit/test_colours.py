@@ -12,7 +12,7 @@ from typing import TextIO
 
 import pytest
 
-from pegasus.terminal.colours import PALETTE, PALETTE_OF_16, Colours, depth_of
+from pegasus.terminal.lines.colours import PALETTE, PALETTE_OF_16, Colours, depth_of
 
 #: What xterm shows for the 16 colours, and what any terminal does in the cube of the 256.
 XTERM = ["000000", "cd0000", "00cd00", "cdcd00", "0000ee", "cd00cd", "00cdcd", "e5e5e5"]

@@ -18,11 +18,11 @@ from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.events import Event, Output, RoundEnded, RunStarted, Stream
 from pegasus.model import Attempt, Ending, Host, Job, Node
 from pegasus.settings import Settings
-from pegasus.terminal import differing, spooling
 from pegasus.terminal.printer import Printer
-from pegasus.terminal.rounds import Rounds
+from pegasus.terminal.rounds import differing, spooling
+from pegasus.terminal.rounds.results import Rounds
+from pegasus.terminal.rounds.spooling import Captured, Spool
 from pegasus.terminal.screen import Screen
-from pegasus.terminal.spooling import Captured, Spool
 
 RULE = "-" * 15
 OK = Ending.exited(0)

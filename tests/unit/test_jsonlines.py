@@ -22,10 +22,10 @@ from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome, Place
 from pegasus.result import RunResult
 from pegasus.settings import Settings
 from pegasus.statistics import Statistics
-from pegasus.terminal import verbatim
 from pegasus.terminal.display import display
 from pegasus.terminal.jsonlines import VERSION, JsonDisplay
-from pegasus.terminal.verbatim import VerbatimSplitter
+from pegasus.terminal.lines import verbatim
+from pegasus.terminal.lines.verbatim import VerbatimSplitter
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
 NODE = Node(0, Host("gpu-1", "gpu-1"), (("gpu", "0"),))

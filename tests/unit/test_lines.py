@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pegasus.terminal.lines import LONGEST, LineSplitter
+from pegasus.terminal.lines.splitter import LONGEST, LineSplitter
 
 
 def split(*chunks: bytes) -> list[str]:

@@ -25,7 +25,7 @@ from pegasus.locking import FileLock
 from pegasus.model import Job
 from pegasus.settings import Settings
 from pegasus.tasks import logs as logs_task
-from pegasus.terminal.logs import LogScreen, NobodyReadsError
+from pegasus.terminal.errands.logs import LogScreen, NobodyReadsError
 
 RUN = "5f0c91ab"
 
@@ -400,7 +400,7 @@ def follow(past: Past, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Followi
 
     def start(*ids: int, **options: Any) -> Following:
         following = Following(past, ids, options)
-        monkeypatch.setattr("pegasus.terminal.logs.write_bytes", following.write)
+        monkeypatch.setattr("pegasus.terminal.errands.logs.write_bytes", following.write)
         return following.start()
 
     return start

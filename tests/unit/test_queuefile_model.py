@@ -179,7 +179,7 @@ class Model:
             if not self.front:
                 self._open()
             taken.append(self.front.pop(0))
-        if not (self.front or self.pieces):
+        if taken and not (self.front or self.pieces):
             self._skip()  # In brackets, the comma goes too with which `after` began.
         return taken
 

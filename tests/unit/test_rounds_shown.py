@@ -11,7 +11,7 @@ from pegasus.events import RoundEnded, RunStarted
 from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome
 from pegasus.settings import Settings
 from pegasus.terminal.printer import Printer
-from pegasus.terminal.rounds import LISTED, Rounds, results
+from pegasus.terminal.rounds.results import LISTED, Rounds, results
 from pegasus.terminal.screen import Screen
 
 JOB = Job("make", id=3)

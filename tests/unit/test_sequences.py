@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pegasus.terminal.sequences import Style, harmless, shown
+from pegasus.terminal.lines.sequences import Style, harmless, shown
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from pegasus.files.queuefile import QueueFile
 from pegasus.journal import records
 from pegasus.journal.standing import Queue, Standing
 from pegasus.settings import Settings
-from pegasus.terminal import status as terminal
-from pegasus.terminal.overview import LISTED, overview
+from pegasus.terminal.errands import status as terminal
+from pegasus.terminal.errands.overview import LISTED, overview
 from pegasus.terminal.times import clock, duration, moment
 
 QUEUE = Queue("queue.yaml", 5)

@@ -11,7 +11,7 @@ from project import Project
 from pegasus.errands.check import check
 from pegasus.model import Job
 from pegasus.settings import Settings
-from pegasus.terminal.told import LISTED, describe_put_back
+from pegasus.terminal.errands.told import LISTED, describe_put_back
 
 
 def test_all_of_a_few_jobs_are_listed() -> None:

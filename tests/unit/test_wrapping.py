@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pegasus.terminal.sequences import RESET
-from pegasus.terminal.wrapping import columns, wrap
+from pegasus.terminal.lines.sequences import RESET
+from pegasus.terminal.lines.wrapping import columns, wrap
 
 FAMILY = "👨‍👩‍👧"
 FLAG = "🇩🇪"

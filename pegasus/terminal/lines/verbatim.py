@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-from pegasus.terminal.lines import LINE_END, LONGEST
+from pegasus.terminal.lines.splitter import LINE_END, LONGEST
 
 
 class VerbatimSplitter:

@@ -63,7 +63,7 @@ def watch(standings: Iterable[Standing]) -> None:
 
 def text(standing: Standing) -> list[str]:
     """Return lines for people, as wide as stdout has them."""
-    from pegasus.terminal.overview import overview
+    from pegasus.terminal.errands.overview import overview
 
     at = datetime.now().astimezone()
     return drawn(lambda width: overview(standing, at, width))
@@ -155,7 +155,7 @@ def _trouble(trouble: Trouble) -> dict[str, Any]:
 def _redraw(screen: Console, standings: Iterable[Standing]) -> None:
     from rich.live import Live
 
-    from pegasus.terminal.overview import overview
+    from pegasus.terminal.errands.overview import overview
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -11,13 +11,13 @@ from pegasus.events import Stream
 from pegasus.journal.logs import log_path
 from pegasus.model import Attempt, Ending, printable
 from pegasus.settings import Settings
-from pegasus.terminal.differing import Reference
-from pegasus.terminal.folding import folded, grouped
-from pegasus.terminal.lines import LINE_END
+from pegasus.terminal.lines.sequences import harmless
+from pegasus.terminal.lines.splitter import LINE_END
 from pegasus.terminal.outputs import Live
+from pegasus.terminal.rounds.differing import Reference
+from pegasus.terminal.rounds.folding import folded, grouped
+from pegasus.terminal.rounds.spooling import Captured, Spool
 from pegasus.terminal.screen import Screen
-from pegasus.terminal.sequences import harmless
-from pegasus.terminal.spooling import Captured, Spool
 
 #: Stands above each output, as those have it in mind who know clush -b and dshbak.
 RULE = "-" * 15

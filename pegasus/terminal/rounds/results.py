@@ -8,9 +8,9 @@ from pegasus import events
 from pegasus.events import Event, RoundEnded
 from pegasus.model import Ending, printable
 from pegasus.settings import Settings
-from pegasus.terminal.folding import folded, grouped
-from pegasus.terminal.gathering import Gathering
 from pegasus.terminal.printer import Printer
+from pegasus.terminal.rounds.folding import folded, grouped
+from pegasus.terminal.rounds.gathering import Gathering
 from pegasus.terminal.screen import Screen
 
 #: How many results that are no successes are told apart, in a round.

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TextIO
 
-from pegasus.terminal.colours import Colours, depth_of, is_dumb, is_terminal
-from pegasus.terminal.sequences import RESET, shown
-from pegasus.terminal.wrapping import columns, wrap
+from pegasus.terminal.lines.colours import Colours, depth_of, is_dumb, is_terminal
+from pegasus.terminal.lines.sequences import RESET, shown
+from pegasus.terminal.lines.wrapping import columns, wrap
 
 #: The columns of a terminal that does not say how many it has.
 USUAL_WIDTH = 80

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from pegasus.terminal.sequences import RESET, Style
+from pegasus.terminal.lines.sequences import RESET, Style
 
 #: How far apart tab stops are.
 TAB = 8

@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 
-from pegasus.terminal.spooling import Captured
+from pegasus.terminal.rounds.spooling import Captured
 
 #: Outputs of more bytes than this are not compared line by line,
 LARGEST = 1 << 20

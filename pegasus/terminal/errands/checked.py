@@ -25,9 +25,9 @@ from itertools import islice
 from pegasus.checking import Checked, Problem
 from pegasus.model import Node
 from pegasus.plan import Plan
-from pegasus.terminal.lines import LINE_END
+from pegasus.terminal.lines.sequences import harmless
+from pegasus.terminal.lines.splitter import LINE_END
 from pegasus.terminal.screen import was_read, write
-from pegasus.terminal.sequences import harmless
 from pegasus.terminal.words import count
 
 VERSION = 1

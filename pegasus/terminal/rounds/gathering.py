@@ -11,10 +11,10 @@ from pegasus import events
 from pegasus.events import Event, Output
 from pegasus.model import Attempt, Ending, Node
 from pegasus.settings import Settings
-from pegasus.terminal.gathered import Gathered, Picture
 from pegasus.terminal.printer import Printer
+from pegasus.terminal.rounds.gathered import Gathered, Picture
+from pegasus.terminal.rounds.spooling import Spool
 from pegasus.terminal.screen import Screen
-from pegasus.terminal.spooling import Spool
 
 
 class Gathering:

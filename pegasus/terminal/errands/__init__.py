@@ -1,0 +1,1 @@
+"""What the errands show: each file is for the one of the same name, or a part of it."""

@@ -1,0 +1,1 @@
+"""How lines look: cut out of bytes, cleaned, wrapped, coloured."""
