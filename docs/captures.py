@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
 import pexpect
@@ -120,10 +121,12 @@ def picture(screen: pyte.Screen, name: str, title: str, command: str) -> None:
 
 
 def styled(screen: pyte.Screen, row: int) -> Text:
+    """Return a row, with a piece for each stretch of the same style."""
+    cells = [screen.buffer[row][column] for column in range(screen.columns)]
     text = Text()
-    for column in range(screen.columns):
-        cell = screen.buffer[row][column]
-        text.append(cell.data, Style(color=colour(cell.fg), bold=cell.bold, reverse=cell.reverse))
+    for look, run in groupby(cells, lambda cell: (cell.fg, cell.bold, cell.reverse)):
+        style = Style(color=colour(look[0]), bold=look[1], reverse=look[2])
+        text.append("".join(cell.data for cell in run), style)
     text.rstrip()
     return text
 
