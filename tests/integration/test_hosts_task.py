@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -111,6 +112,21 @@ def test_a_ping_shows_who_answers(project: Project, sshd: Sshd) -> None:
         assert float(milliseconds.replace(",", "")) >= 0
         assert server.startswith("OpenSSH_")
     assert rows[3].endswith("this machine, without SSH")
+
+
+def test_more_nodes_are_pinged_than_a_process_may_open_files_by_default(
+    project: Project, sshd: Sshd
+) -> None:
+    project.hosts("- hostname: node-[1-8]\n  x: [1, 2, 3, 4]\n")
+
+    def allow_few() -> None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (32, most))
+
+    arguments = ["hosts", "--ping", "--ssh-config", sshd.ssh_config]
+    run = project.start(*arguments, preexec_fn=allow_few)
+    assert (run.wait(), run.err) == (0, "")
+    assert "32 of 32 nodes can be reached" in run.out
 
 
 def test_a_ping_shows_what_is_wrong_and_ends_with_4(project: Project, sshd: Sshd) -> None:

@@ -68,7 +68,7 @@ def test_the_journal_has_the_number_of_the_job_s_process_group(
     (announced,) = records(project, "attempt_announced")
     assert announced["pid"] == int(log(project, "1.1.out"))
     os.killpg(announced["pid"], signal.SIGKILL)
-    assert running.wait() in (4, 5)
+    assert running.wait() in (3, 4)
 
 
 def test_output_is_in_the_log_while_the_job_runs_and_after_a_kill(

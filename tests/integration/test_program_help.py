@@ -91,3 +91,30 @@ def test_the_examples_parse() -> None:
             program.parse_collection()
             program.parse_tasks()
             assert [context.name for context in program.tasks] == [words[0]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem", "where"),
+    [
+        (("nonsense",), "No idea what 'nonsense' is!", "pegasus --help"),
+        (("--nonsense",), "No idea what '--nonsense' is!", "pegasus --help"),
+        (("help", "nonsense"), "No idea what 'nonsense' is!", "pegasus --help"),
+        (("queue", "--nonsense"), "No idea what '--nonsense' is!", "pegasus queue --help"),
+        (("queue", "--retries"), "needed value", "pegasus queue --help"),
+    ],
+)
+def test_what_is_no_command_line_says_where_to_look(
+    project: Project, arguments: tuple[str, ...], problem: str, where: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *arguments],
+        cwd=project.directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    first, second = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert problem in first
+    assert second == f"{where} shows what there is"

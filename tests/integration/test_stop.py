@@ -226,12 +226,13 @@ def test_an_unknown_job_is_an_error_that_lists_what_runs(project: Project) -> No
     assert run.wait() == 0
 
 
-@pytest.mark.parametrize("text", ["train", "0", "-1", "7.0", ""])
+@pytest.mark.parametrize("text", ["train", "0", "-1", "7.0", "", "9" * 5000])
 def test_an_id_that_is_no_number_is_an_error_with_a_hint(project: Project, text: str) -> None:
     stop = project.run("stop", f"--job={text}")
     assert stop.wait() == 1
     assert "is not the id of a job, which is a number such as 7" in stop.err
     assert "Traceback" not in stop.err
+    assert len(stop.err) < 300
 
 
 def test_without_a_run_stop_says_so(project: Project) -> None:

@@ -69,7 +69,7 @@ def run_queue(
     hosts.write_text("".join(f"- node-{n}\n" for n in range(nodes)))
     sys.stdout = sys.stderr = io.StringIO()
     fakes = FakeHosts(act)
-    runs._connector = lambda settings: fakes.connect  # type: ignore[assignment]
+    runs.connector_of = lambda settings: fakes.connect  # type: ignore[assignment]
     settings = Settings(
         queue_file=str(folder / "queue.yaml"),
         hosts_file=str(hosts),

@@ -324,6 +324,7 @@ def test_they_are_made_one_at_a_time_in_order_and_block_nobody(run: Callable[...
     [
         ("exit 4", "on_fail failed for job 1: exit status 4"),
         ("kill -9 $$", "on_fail failed for job 1: killed by signal SIGKILL"),
+        ("kill -40 $$", "on_fail failed for job 1: killed by signal 40"),
         ("true {{ nope }}", "on_fail failed for job 1: there is no parameter `nope`"),
         ("true '\0'", "on_fail failed for job 1: it can't be run: embedded null byte"),
         (lambda a, b: {}["x\ny"], r"on_fail failed for job 1: KeyError: 'x\ny'"),
@@ -371,6 +372,14 @@ def test_output_is_shown_as_it_comes_and_not_without_end(run: Callable[..., Run]
         *(f"on_empty: line {number}" for number in range(calls.LINES)),
         "on_empty: … (more is not shown)",
     ]
+
+
+def test_of_a_line_that_has_no_end_the_beginning_is_shown(run: Callable[..., Run]) -> None:
+    on = run(on_empty="head -c 500000 /dev/zero | tr '\\0' x; echo; echo end")
+    on.emit(QueueCounted(1), QueueCounted(0))
+    *long, last = "\n".join(on.end()).split("\n")
+    assert {*long} == {"on_empty: " + "x" * calls.WIDTH + "…"}
+    assert last == "on_empty: end"
 
 
 def test_what_a_command_leaves_in_the_background_holds_up_nothing(

@@ -71,6 +71,14 @@ def test_a_job_is_run_again_so_often_and_not_more(tmp_path: Path) -> None:
     assert [attempt.number for attempt, _ in result.failed] == [3]
 
 
+def test_a_job_may_be_run_again_thousands_of_times(tmp_path: Path) -> None:
+    made = bench(tmp_path, {"train": [Act.exits(3)] * 1200 + [Act()]}, retries=10**9)
+    made.start_queue()
+    result = made.finish()
+    assert result.ok
+    assert numbers(made)[-1] == (1201, 1200)
+
+
 def test_what_the_job_says_counts_over_the_settings(tmp_path: Path) -> None:
     made = bench(tmp_path, {"train": Act.exits(3)}, retries=5)
     made.write("- command: train\n  options: {retries: 0}\n")

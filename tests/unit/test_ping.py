@@ -72,6 +72,15 @@ def test_nodes_are_asked_at_the_same_time_and_answer_as_they_come() -> None:
     assert next(answers, None) is None
 
 
+def test_a_node_that_has_answered_is_left_while_others_are_waited_for() -> None:
+    hosts = FakeHosts(lambda node, _: Act.blocks() if node.index else Act())
+    connections: list[FakeConnection] = [hosts.connect(node) for node in NODES]
+    answers = ping(connections)
+    assert next(answers).node.index == 0
+    assert not connections[0].is_open
+    answers.close()
+
+
 def test_who_stops_waiting_leaves_no_connection_behind() -> None:
     hosts = FakeHosts(lambda node, _: Act.blocks() if node.index else Act())
     connections: list[FakeConnection] = [hosts.connect(node) for node in NODES]

@@ -420,6 +420,8 @@ class QueueMachine(RuleBasedStateMachine):
         if model.pieces:
             last = model.pieces[-1]
             last.behind, model.after = "", last.behind + model.after
+        elif model.in_brackets and not model.jobs:
+            model.lead = head  # What stood between jobs that were taken may be left there.
         self.save(edited.encode(), in_place)
 
     def save(self, data: bytes, in_place: bool) -> None:

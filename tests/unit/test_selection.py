@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -194,6 +195,37 @@ def test_a_hundred_thousand_nodes_are_chosen_from_at_once(nodes: list[Node]) -> 
     begun = time.process_time()
     assert len(choose(many, "node-1&n=[1-90000]", "n=*1", never)) == 81_000
     assert time.process_time() - begun < 10  # It takes one second; a square of it, minutes.
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        (
+            "n[1-1000]'-'m[1-1000]",
+            "column 1 of `n[1-1000]'-'m[1-1000]`: this makes 1,000,000 names;",
+        ),
+        (
+            "login,*[1-20000]",
+            "column 7 of `login,*[1-20000]`: this makes 20,000 names with * or ?;",
+        ),
+        ("*" * 60 + "[8-9]", "no node matches"),
+    ],
+)
+def test_a_pattern_that_would_take_for_ever_is_answered_at_once(
+    nodes: list[Node], limit: str, says: str
+) -> None:
+    begun = time.process_time()
+    with pytest.raises(SettingsError, match=re.escape(says)):
+        chosen(nodes, limit)
+    assert time.process_time() - begun < 5
+
+
+def test_a_wildcard_beside_many_numbers_is_tried_on_many_nodes_soon(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yaml").write_text("- node-[1-5000]\n")
+    many = hosts.load(tmp_path / "hosts.yaml")
+    begun = time.process_time()
+    assert chosen(many, "*-[1-3000]") == {*range(3000)}
+    assert time.process_time() - begun < 20
 
 
 def test_a_long_list_of_nodes_is_cut(nodes: list[Node]) -> None:
