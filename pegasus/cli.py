@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 from invoke import Collection, Config, Program
+from invoke.exceptions import ParseError
 from invoke.util import helpline
 
 from pegasus import __version__
@@ -44,6 +47,18 @@ class PegasusProgram(Program):
         if self.argv[1:2] == ["help"]:
             self.argv = [self.argv[0], "--help", *self.argv[2:3]]
 
+    def parse_core(self, argv: list[str] | None) -> None:
+        with _advised():
+            super().parse_core(argv)
+
+    def parse_cleanup(self) -> None:
+        with _advised():
+            super().parse_cleanup()
+
+    def parse_tasks(self) -> None:
+        with _advised():
+            super().parse_tasks()
+
     def parse_collection(self) -> None:
         super().parse_collection()
         self.config.set_project_location(os.getcwd())
@@ -65,6 +80,17 @@ class PegasusProgram(Program):
 
         doc = self.collection[name].__doc__ or ""
         show(task_help(name, doc, self.parser.contexts[name].help_tuples()))
+
+
+@contextlib.contextmanager
+def _advised() -> Iterator[None]:
+    """Have what is wrong with a command line say where it stands how it is right."""
+    try:
+        yield
+    except ParseError as error:
+        task = getattr(error.context, "name", None)
+        help_ = f"pegasus {task} --help" if task else "pegasus --help"
+        raise ParseError(f"{error}\n{help_} shows what there is", error.context) from None
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import combinations
@@ -108,6 +109,7 @@ def connector_of(settings: Settings) -> Connect:
     """Return what makes the connection of a node. It loads Fabric and Paramiko."""
     from pegasus.ssh.connect import connector
 
+    _raise_descriptor_limit()
     return connector(
         ssh_config=ssh_config(settings),
         kill_grace=settings.kill_grace,
@@ -115,3 +117,9 @@ def connector_of(settings: Settings) -> Connect:
         handshakes=settings.handshakes,
         handshakes_per_host=settings.handshakes_per_host,
     )
+
+
+def _raise_descriptor_limit() -> None:
+    """Let this process open as many files as it may: a running command takes half a dozen."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import NamedTuple
 
 from pegasus import grid
@@ -23,6 +24,9 @@ _TOKEN = re.compile(
 _JOINS = {",": ",", "&": "&", "!": "!", "^": "^", ",&": "&", ",!": "!", ",^": "^", "&!": "!"}
 _WRONG = {"[": "a bracket is opened and not closed", "]": "a bracket is closed and was not opened"}
 _WILD = {"*": ".*", "?": "."}
+
+#: So many names may a term with `*` or `?` make: each is tried for each node.
+_MOST_WILD = 10_000
 
 
 class ExpressionError(ValueError):
@@ -63,18 +67,22 @@ class Pattern:
     """Names, or values: ranges such as [1-3,7] are expanded, and * and ? stand for any text."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
-        """Raise ExpressionError where a range is wrong."""
-        self._names: set[str] = set()
-        self._globs: list[re.Pattern[str]] = []
-        for parts in itertools.product(*map(_choices, pieces)):
-            if any(_is_wild(part) for part in parts):
-                self._globs.append(re.compile("".join(map(_regex, parts)), re.DOTALL))
-            else:
-                self._names.add("".join(part.text for part in parts))
+        """Raise ExpressionError where a range is wrong, or there are too many names."""
+        is_wild = any(map(_is_wild, pieces))
+        choices = [*map(_choices, pieces)]
+        size, most = prod(map(len, choices)), _MOST_WILD if is_wild else grid.LIMIT
+        if size > most:
+            wild = " with * or ?" if is_wild else ""
+            problem = f"this makes {size:,} names{wild}; {most:,} are the most"
+            raise ExpressionError(problem, pieces[0].column)
+        written = _regex if is_wild else _text
+        made = ["".join(map(written, parts)) for parts in itertools.product(*choices)]
+        self._names = frozenset[str]() if is_wild else frozenset(made)
+        self._globs = re.compile("|".join(made), re.DOTALL) if is_wild else None
 
     def matches(self, text: str) -> bool:
         """Whether a text is one of those that the pattern stands for."""
-        return text in self._names or any(glob.fullmatch(text) for glob in self._globs)
+        return text in self._names or bool(self._globs and self._globs.fullmatch(text))
 
 
 def terms(expression: str) -> Iterator[Term]:
@@ -146,10 +154,16 @@ def _choices(piece: Piece) -> list[Piece]:
 
 
 def _is_wild(piece: Piece) -> bool:
-    return any(one in _WILD for one in piece.text)
+    return not piece.is_quoted and any(one in _WILD for one in piece.text)
+
+
+def _text(piece: Piece) -> str:
+    return piece.text
 
 
 def _regex(piece: Piece) -> str:
     if piece.is_quoted:
         return re.escape(piece.text)
-    return "".join(_WILD.get(one) or re.escape(one) for one in piece.text)
+    # Of many `.*` in a row, each could match in so many ways that it would never end.
+    text = re.sub(r"\*+", "*", piece.text)
+    return "".join(_WILD.get(one) or re.escape(one) for one in text)

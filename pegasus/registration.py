@@ -63,6 +63,7 @@ class Registration:
             )
         except BaseException:
             self._lease.release()
+            self._lease = None  # There is nothing to leave.
             raise
         return interrupted
 

@@ -47,7 +47,11 @@ def _setting(default: Any, doc: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run is told, checked and complete. Paths are relative to the working directory."""
+    """What a run is told, checked and complete. Paths are relative to the working directory.
+
+    Values may be of whatever type flags and files have for them, such as `timeout="2h"`; with one
+    that is wrong, SettingsError is raised.
+    """
 
     hosts_file: str = _setting("hosts.yaml", "the file that lists the nodes")
     queue_file: str = _setting("queue.yaml", "the file that is the queue")
@@ -96,6 +100,9 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            value = convert(item.name, type(item.default), getattr(self, item.name))
+            object.__setattr__(self, item.name, value)
         for name in ("hosts_file", "queue_file"):
             if not getattr(self, name):
                 raise SettingsError(f"{name} is empty; name a file")
@@ -138,7 +145,7 @@ class Settings:
             if flag is None:
                 flag = _configured(config, section, item.name)
             if flag is not None:
-                values[item.name] = convert(item.name, type(item.default), flag)
+                values[item.name] = flag
         return cls(**values)
 
 

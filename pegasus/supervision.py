@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import resource
 import time
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -63,7 +62,6 @@ class Run:
         REGISTRY.use(settings.helpers)
         check_names(settings)
         check_consumed(settings)
-        _raise_descriptor_limit()
         self.nodes = load_nodes(settings)
         self._record = Record.of_this_process(name)
         self._queue_file = open_queue(settings, self.nodes, self._record.id)
@@ -179,9 +177,3 @@ class Run:
     def running(self) -> list[Attempt]:
         # A copy is made at once; to look through what other threads change is not safe.
         return list(self.result.running.copy().values())
-
-
-def _raise_descriptor_limit() -> None:
-    """Let this process open as many files as it may: a running command takes half a dozen."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -25,8 +25,8 @@ LIMIT = 30.0
 GRACE = 1.0
 #: How often it is looked whether a command is to be ended, in seconds.
 POLL = 0.05
-#: How many lines that a command writes are shown.
-LINES = 100
+#: How many lines that a command writes are shown, and how many characters of each.
+LINES, WIDTH = 100, 1000
 #: How long the rest of the output is waited for: what a command leaves running may hold it open.
 REST = 0.2
 
@@ -136,7 +136,7 @@ class CommandCall:
         if len(lines) > left >= 0:
             shown.append("… (more is not shown)")
         if shown:
-            self.say("\n".join(f"{self.name}: {line}" for line in shown))
+            self.say("\n".join(f"{self.name}: {_cut(line)}" for line in shown))
         return len(lines)
 
 
@@ -151,8 +151,13 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def _failure(status: int) -> str:
     if status < 0:
-        return f"killed by signal {signal.Signals(-status).name}"
+        names = {one.value: one.name for one in signal.Signals}  # Few of the real-time ones.
+        return f"killed by signal {names.get(-status, -status)}"
     return f"exit status {status}" if status else ""
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDTH else f"{line[:WIDTH]}…"
 
 
 def _line(text: str) -> str:

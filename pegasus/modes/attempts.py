@@ -55,6 +55,7 @@ class Running:
 
     Attributes:
         after: the attempt that it makes good, or None.
+        repetitions: how many times the job has been run again by now.
         is_unwanted: whether somebody has cancelled it, even if it had timed out before.
         owes_cancel: whether it was lost, and its cancel command is still to be run. Whoever
             runs the attempt settles it before the ending is known.
@@ -67,11 +68,10 @@ class Running:
     cancellation: Cancellation = field(default_factory=Cancellation)
     is_unwanted: bool = False
     owes_cancel: bool = False
+    repetitions: int = field(init=False)
 
-    @property
-    def repetitions(self) -> int:
-        """How many times the job has been run again by now."""
-        return 0 if self.after is None else self.after.repetitions + 1
+    def __post_init__(self) -> None:
+        self.repetitions = self.after.repetitions + 1 if self.after else 0
 
     def cancel(self) -> None:
         """End it if it has not ended, and have its job not run again."""

@@ -36,7 +36,10 @@ class Ping:
 
 
 def ping(connections: Sequence[Connection]) -> Iterator[Ping]:
-    """Yield what comes of each connection, as it comes. They are closed in the end, in any case."""
+    """Yield what comes of each connection, as it comes.
+
+    Each is closed behind its answer, so that many nodes need few open files; and in any case.
+    """
     answers: SimpleQueue[Ping] = SimpleQueue()
     for connection in connections:
         # Daemon threads: Ctrl-C leaves without them.
@@ -52,7 +55,11 @@ def ping(connections: Sequence[Connection]) -> Iterator[Ping]:
 def _ask(connection: Connection, answers: SimpleQueue[Ping]) -> None:
     node, begun = connection.node, time.monotonic()
     peer, error = _answer(connection)
-    answers.put(Ping(node, time.monotonic() - begun, peer, error))
+    seconds = time.monotonic() - begun
+    try:
+        connection.close()
+    finally:
+        answers.put(Ping(node, seconds, peer, error))
 
 
 def _answer(connection: Connection) -> tuple[Peer | None, NodeError | None]:

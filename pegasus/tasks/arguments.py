@@ -21,6 +21,9 @@ from pegasus.errors import SettingsError
 #: How far above an argument's value Invoke's parser asks for it, in calls.
 _DEPTH = 6
 
+#: How many characters of what is no number are shown.
+_SHOWN = 80
+
 
 class Positional(Argument):
     """An argument that may be given with or without its name, or not at all.
@@ -109,9 +112,20 @@ def ids_of(value: str | int | Iterable[str | int] | None) -> tuple[int, ...]:
 
 
 def _id_of(text: str) -> int:
+    return number_of(text, "is not the id of a job, which is a number such as 7")
+
+
+def number_of(value: str | int, problem: str, option: str = "") -> int:
+    """Return a number from 1 as somebody has written it, who may have given it to an option.
+
+    Raises:
+        SettingsError: it is none, with what the `problem` is.
+    """
+    text = str(value).strip()
     if text.isascii() and text.isdigit() and len(text) < 19 and int(text):
         return int(text)
-    raise SettingsError(f"{text} is not the id of a job, which is a number such as 7")
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    raise SettingsError(" ".join(filter(None, [option, shown, problem])))
 
 
 def _word_at_hand() -> str | None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from invoke import Context, Exit, task
 
-from pegasus.errors import SettingsError
 from pegasus.settings import Settings
-from pegasus.tasks.arguments import ids_of
+from pegasus.tasks.arguments import ids_of, number_of
 from pegasus.tasks.options import StrPath, filled
 from pegasus.tasks.task import PegasusTask, help_for, reported
 
@@ -130,15 +129,9 @@ def logs(
         from pegasus.errands.logs import logs as errand
 
         settings = Settings.from_config(c.config, queue_file=queue_file)
-        number = None if attempt is None else _attempt_number(attempt)
+        problem = "is not the number of an attempt, such as 1"
+        number = None if attempt is None else number_of(attempt, problem, "--attempt")
         errand(settings, ids_of(ids), follow=follow, err=err, attempt=number, failed=failed)
-
-
-def _attempt_number(value: int | str) -> int:
-    text = str(value).strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text)):
-        raise SettingsError(f"--attempt {text} is not the number of an attempt, such as 1")
-    return int(text)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from invoke import Context, Exit, task
 from pegasus.errors import SettingsError
 from pegasus.settings import Settings
 from pegasus.tasks import options
+from pegasus.tasks.arguments import number_of
 from pegasus.tasks.look import flawless
 from pegasus.tasks.options import StrPath
 from pegasus.tasks.task import PegasusTask, help_for, reported
@@ -104,17 +105,9 @@ def stop(
         from pegasus.errands.stop import stop as errand
 
         settings = Settings.from_config(c.config, queue_file=queue_file)
-        number = None if job is None else _job_id(job)
+        problem = "is not the id of a job, which is a number such as 7; the run shows it"
+        number = None if job is None else number_of(job, problem, "--job")
         errand(settings, now=now, job=number, dry=c.config.run.dry)
-
-
-def _job_id(value: int | str) -> int:
-    text = str(value).strip()
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise SettingsError(
-            f"--job {text} is not the id of a job, which is a number such as 7; the run shows it"
-        )
-    return int(text)
 
 
 def checked(result: RunResult, warn: bool = False) -> RunResult:

@@ -190,3 +190,12 @@ def test_jobs_are_consumed_beside_the_queue_unless_told_otherwise() -> None:
 
 def test_every_setting_says_what_it_means() -> None:
     assert all(len(describe(name)) > 10 for name in vars(Settings()))
+
+
+def test_settings_that_are_made_in_python_are_converted_and_checked_too() -> None:
+    made = Settings(hosts_file=Path("here"), timeout="2h", retries="3", quiet="no")  # type: ignore[arg-type]
+    assert (made.hosts_file, made.timeout, made.retries, made.quiet) == ("here", 7200.0, 3, False)
+    with pytest.raises(SettingsError, match="retries must be a whole number, not 'x'"):
+        Settings(retries="x")  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="on_fail must be text, not 5"):
+        Settings(on_fail=5)  # type: ignore[arg-type]
