@@ -42,6 +42,7 @@ class TextDisplay:
         self._statistics = statistics
         self._folder = folder
         self._run = ""
+        self._is_over = False
         self._screen = Screen()
         self._progress = ProgressLine(self._screen, statistics)
         self._printer = Printer(
@@ -54,6 +55,8 @@ class TextDisplay:
         self._rounds = Rounds(self._screen, self._printer, settings, folder)
 
     def __call__(self, event: Event) -> None:
+        if self._is_over:
+            return  # Of what a run has left running: what is held must not grow any more.
         if isinstance(event, RunStarted):
             self._run = event.run
             if self._settings.progress and not self._settings.quiet:
@@ -64,10 +67,16 @@ class TextDisplay:
         self._printer.say(message)
 
     def end(self, result: RunResult) -> None:
+        self._is_over = True
         self._rounds.release()
         self._printer.release()
         self._progress.stop()
-        self.say("\n".join(summarize(result, self._circumstances())))
+        self._screen.end_output()
+        headline, *more = summarize(result, self._circumstances())
+        with self._screen.alone():
+            self._printer.say(headline, alarming=bool(result.failed))
+            if more:
+                self.say("\n".join(more))
 
     def _circumstances(self) -> Circumstances:
         left = self._statistics.progress().queued

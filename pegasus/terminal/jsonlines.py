@@ -24,7 +24,7 @@ from pegasus.terminal.jsonevents import summary, told
 from pegasus.terminal.lines.sequences import harmless
 from pegasus.terminal.lines.verbatim import VerbatimSplitter
 from pegasus.terminal.messages import message as message_of
-from pegasus.terminal.screen import Screen, write
+from pegasus.terminal.screen import OURS, Screen, write
 
 VERSION = 1
 OUTPUT = "output"
@@ -76,7 +76,7 @@ class JsonDisplay:
         self._notes.get(type(event), self._tell)(event)
 
     def say(self, message: str) -> None:
-        self._screen.err(harmless(message).split("\n"), "pegasus")
+        self._screen.err(harmless(message).split("\n"), OURS)
 
     def end(self, result: RunResult) -> None:
         """Write what is left: output of what still runs, the summary, and the end of the run."""

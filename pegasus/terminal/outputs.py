@@ -10,7 +10,7 @@ from pathlib import Path
 from pegasus.events import Stream
 from pegasus.terminal.holding import Held
 from pegasus.terminal.lines.splitter import LineSplitter
-from pegasus.terminal.screen import Screen
+from pegasus.terminal.screen import OURS, Screen
 
 #: How many held lines are written in one go.
 _BATCH = 1000
@@ -119,7 +119,7 @@ class Grouped(Live):
                     self._write(stream, lines)
         except OSError as error:
             lost = f"[{self._label}] the output that was held can't be read ({error}); inv logs can"
-            self._screen.err([lost], "pegasus")
+            self._screen.err([lost], OURS)
         finally:
             held.close()
 

@@ -12,7 +12,7 @@ from pegasus.terminal.lines.sequences import harmless
 from pegasus.terminal.lines.splitter import LINE_END
 from pegasus.terminal.messages import is_trouble, message
 from pegasus.terminal.outputs import Grouped, Live
-from pegasus.terminal.screen import Screen
+from pegasus.terminal.screen import OURS, Screen
 
 
 class Printer:
@@ -50,9 +50,12 @@ class Printer:
     def __call__(self, event: Event) -> None:
         self._show(event)
 
-    def say(self, message: str) -> None:
-        """Write a message of our own."""
-        self._screen.err(harmless(message).split("\n"), "pegasus")
+    def say(self, message: str, *, alarming: bool = False) -> None:
+        """Write a message of our own; one that is `alarming` stands out."""
+        lines = harmless(message).split("\n")
+        if alarming:
+            lines = self._screen.alarming(lines, on_err=True)
+        self._screen.err(lines, OURS)
 
     def release(self) -> None:
         """Show what is held of jobs that have not ended; what they still write is shown at once."""
@@ -125,6 +128,8 @@ class Printer:
 
     def _end(self, attempt: Attempt, text: str, *, succeeded: bool) -> None:
         lines = self._frame(attempt, text)
+        if not succeeded:
+            lines = self._screen.alarming(lines)
         if not self._quiet:
             self._close(attempt, lines)
         elif not succeeded:  # Nothing has told yet that it was run.

@@ -18,6 +18,9 @@ from pegasus.terminal.lines.layout import Layout
 #: For how long a bottom line is drawn again as it was, in seconds.
 FRESH = 0.05
 
+#: Stands in front of messages of our own, as the label of a node does in front of its lines.
+OURS = "pegasus"
+
 #: Goes to the first column, and clears what stands there and below.
 _ERASE = "\r\x1b[J"
 
@@ -85,16 +88,27 @@ class Screen:
         if self._is_one:  # Two writers would tear the lines of each other.
             self._err.lock = self._out.lock
         self._bottom = _Bottom(self._err.layout)
+        self._is_ended = False
 
     def out(self, lines: Iterable[str], label: str = "") -> None:
         """Write lines to stdout in one go, with `[label]` in front of each, and flush."""
         lost = self._write(self._out, lines, label)
         if lost:
-            self.err([f"stdout can't be written to ({lost}); jobs go on without it"], "pegasus")
+            self.err([f"stdout can't be written to ({lost}); jobs go on without it"], OURS)
 
     def err(self, lines: Iterable[str], label: str = "") -> None:
         """Write lines to stderr in one go, with `[label]` in front of each, and flush."""
         self._write(self._err, lines, label)
+
+    def end_output(self) -> None:
+        """From now on write messages of ours alone: nothing of a job is to stand below them."""
+        with self.alone():
+            self._is_ended = True
+
+    def alarming(self, lines: Iterable[str], *, on_err: bool = False) -> list[str]:
+        """Return lines that tell of a failure, so that they stand out on stdout, or on stderr."""
+        layout = (self._err if on_err else self._out).layout
+        return [layout.alarming(line) for line in lines]
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -134,6 +148,8 @@ class Screen:
             return None
         text = outlet.layout.text(lines, label)
         with outlet.lock:
+            if self._is_ended and label != OURS:
+                return None  # It waited while the end was written.
             if outlet is self._err or (self._is_one and self.has_bottom):
                 text = self._bottom.around(text)
             return outlet.write(text)
@@ -145,7 +161,12 @@ def _lead_to_the_same(one: TextIO | None, other: TextIO | None) -> bool:
         return one is other or (
             one is not None
             and other is not None
-            and os.path.sameopenfile(one.fileno(), other.fileno())
+            and (
+                os.path.sameopenfile(one.fileno(), other.fileno())
+                # A process has one terminal, but it may be open as /dev/tty, too. Only of that
+                # one this can be asked.
+                or min(os.tcgetpgrp(one.fileno()), os.tcgetpgrp(other.fileno())) > 0
+            )
         )
     except (AttributeError, OSError, ValueError):  # They are no files.
         return False

@@ -169,6 +169,25 @@ def test_it_is_for_the_terminal_behind_stderr(
     assert_gone(shown)
 
 
+OVER_TTY = """
+import os, sys
+os.dup2(os.open("/dev/tty", os.O_WRONLY), 2)
+os.execv(sys.executable, [sys.executable, "-m", "invoke", "queue"])
+"""
+
+
+def test_a_terminal_that_is_open_under_two_names_is_one(project: Project, start: Start) -> None:
+    project.hosts("- hostname: localhost\n  k: [a, b]\n")
+    project.queue(f"- {WAITING.format('go')}; echo line\n- {WAITING.format('end')}\n")
+    shown = start(command=["-c", OVER_TTY])
+    shown.wait_for(says(shown, "0/2 done"))
+    project.write("go", "")
+    shown.wait_for(says(shown, "1/2 done"))
+    project.write("end", "")
+    assert shown.wait() == 0
+    assert_gone(shown)
+
+
 # However it ends.
 
 

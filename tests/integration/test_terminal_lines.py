@@ -130,6 +130,36 @@ def test_each_node_has_its_colour_and_the_same_in_each_run(project: Project, sta
     assert set(colours(term="dumb")) == {"default"}
 
 
+@pytest.mark.parametrize("width", [40, 200])
+@pytest.mark.parametrize("options", [(), ("--group",), ("--quiet",), ("--gather",)])
+def test_failures_stand_out(
+    project: Project, start: Start, options: tuple[str, ...], width: int
+) -> None:
+    project.hosts("- hostname: localhost\n  k: [a, b]\n")
+    project.queue("- '[ {{ k }} = a ]'\n")
+    shown = inv(start, project, "broadcast", *options, columns=width)
+    assert shown.wait() == 5
+
+    def red(text: str) -> list[str]:
+        """Return the rows that say so, and all of which behind the label is red."""
+        return [
+            row
+            for number, row in enumerate(shown.lines)
+            if text in row
+            and all(
+                shown.screen.buffer[number][column].fg == "red"
+                for column in range(row.index("] ") + 2, len(row))
+            )
+        ]
+
+    assert len(red("done (exit")) == ("--gather" not in options)
+    assert red("job 1: localhost (k=b)") if width == 200 else red("job 1:")
+    assert red("1 of 2 commands failed:")
+    assert not red("exit status: 0")
+    assert not red("wall time")
+    assert not red("to retry")
+
+
 def test_nothing_moves_the_cursor_or_clears_the_screen(project: Project, start: Start) -> None:
     printing(project, "first", EVIL, "last")
     shown = inv(start, project, "queue", "--no-progress", columns=80)

@@ -16,7 +16,7 @@ from typing import TextIO
 import pyte
 import pytest
 
-from pegasus.terminal.screen import Screen
+from pegasus.terminal.screen import OURS, Screen
 
 
 class Window:
@@ -282,6 +282,36 @@ def test_two_streams_to_one_pipe_do_not_tear_each_others_lines() -> None:
     os.close(read)
     assert {len(line) for line in data.splitlines()} == {9000}
     assert all(len(set(line)) == 1 for line in data.splitlines())
+
+
+def test_what_waited_while_the_end_was_written_does_not_follow_it() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    screen = Screen(out, err)
+    screen.out(["before"], "node-1")
+    screen.end_output()
+    screen.out(["after"], "node-1")
+    screen.err(["after"], "node-1")
+    screen.err(["the end"], OURS)
+    assert out.getvalue() == "[node-1] before\n"
+    assert err.getvalue() == "[pegasus] the end\n"
+
+
+def test_what_failed_stands_out_where_colours_of_ours_may_be(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stands_out(*, on_err: bool) -> bool:
+        # stdout leads to a file, and stderr to a terminal.
+        return Screen(io.StringIO(), window.stream()).alarming(["x"], on_err=on_err) != ["x"]
+
+    assert stands_out(on_err=True)
+    assert not stands_out(on_err=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert stands_out(on_err=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not stands_out(on_err=True)
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not stands_out(on_err=True)
 
 
 class Closed(io.StringIO):

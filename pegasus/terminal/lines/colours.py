@@ -13,6 +13,8 @@ from typing import TextIO
 PALETTE = (166, 27, 28, 164, 100, 99, 30, 197, 64, 129, 31, 131, 63, 66, 162, 97)
 #: Of the 16 colours, which are as the terminal has them, those that can be read on both in xterm.
 PALETTE_OF_16 = (1, 12, 5, 9, 13)
+#: Begins what is to stand out as something has failed: the red that the terminal's user has chosen.
+ALARM = "\x1b[31m"
 
 
 class Colours:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TextIO
 
-from pegasus.terminal.lines.colours import Colours, depth_of, is_dumb, is_terminal
+from pegasus.terminal.lines.colours import ALARM, Colours, depth_of, is_dumb, is_terminal
 from pegasus.terminal.lines.sequences import RESET, shown
 from pegasus.terminal.lines.wrapping import columns, wrap
 
@@ -45,6 +45,10 @@ class Layout:
     @cached_property
     def _depth(self) -> int:
         return depth_of(self._stream)
+
+    def alarming(self, line: str) -> str:
+        """Return a line of ours that tells of a failure: red, where colours of ours may be."""
+        return f"{ALARM}{line}{RESET}" if self._depth else line
 
     def text(self, lines: Iterable[str], label: str = "") -> str:
         """Return lines as they are written, each with its newline.

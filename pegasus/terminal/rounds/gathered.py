@@ -17,7 +17,7 @@ from pegasus.terminal.outputs import Live
 from pegasus.terminal.rounds.differing import Reference
 from pegasus.terminal.rounds.folding import folded, grouped
 from pegasus.terminal.rounds.spooling import Captured, Spool
-from pegasus.terminal.screen import Screen
+from pegasus.terminal.screen import OURS, Screen
 
 #: Stands above each output, as those have it in mind who know clush -b and dshbak.
 RULE = "-" * 15
@@ -141,7 +141,8 @@ class Picture:
         """Show which attempts did not begin, and why."""
         alike = grouped((one.problem, one.attempt.node) for one in self._gathered if one.problem)
         for problem, nodes in alike.items():
-            self._screen.out([f"=== not started ({printable(problem)}) ==="], folded(nodes))
+            lines = self._screen.alarming([f"=== not started ({printable(problem)}) ==="])
+            self._screen.out(lines, folded(nodes))
 
     def outputs(self) -> None:
         """Show each output once, with the nodes that have it.
@@ -156,7 +157,7 @@ class Picture:
         if silent := [one.attempt for one in self._gathered if one.counts and one.is_silent]:
             job = f"job {silent[0].job.id}: " if silent[0].job.id else ""
             nodes = folded([attempt.node for attempt in silent])
-            self._screen.err([f"{job}{nodes}: no output"], "pegasus")
+            self._screen.err([f"{job}{nodes}: no output"], OURS)
 
     def _stream(self, stream: Stream) -> None:
         groups = sorted(self._groups(stream), key=lambda group: group.order)

@@ -14,7 +14,7 @@ from pegasus.settings import Settings
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.rounds.gathered import Gathered, Picture
 from pegasus.terminal.rounds.spooling import Spool
-from pegasus.terminal.screen import Screen
+from pegasus.terminal.screen import OURS, Screen
 
 
 class Gathering:
@@ -149,7 +149,7 @@ class Gathering:
             self._show_all(gathered)
         except OSError as error:
             lost = f"the output that was held can't be read ({error}); inv logs can"
-            self._screen.err([lost], "pegasus")
+            self._screen.err([lost], OURS)
         finally:
             spool.close()
 

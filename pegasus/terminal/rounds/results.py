@@ -59,7 +59,11 @@ class Rounds:
         has_failed = not all(ending.succeeded for _, ending in event.endings)
         is_wanted = has_failed or not self._settings.quiet
         if event.endings and is_wanted and not is_told:
-            self._printer.say("\n".join(results(event)))
+            lines = results(event)
+            good = len({str(ending) for _, ending in event.endings if ending.succeeded})
+            for part, is_bad in ((lines[:good], False), (lines[good:], True)):
+                if part:
+                    self._printer.say("\n".join(part), alarming=is_bad)
 
 
 def results(event: RoundEnded) -> list[str]:
