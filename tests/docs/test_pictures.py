@@ -17,7 +17,7 @@ SHOWN = {
     "queue": ["inv queue", "=== run", "done", "ETA"],
     "summary": ["1 of 12 commands failed", "CUDA error: out of memory", "to retry: inv retry"],
     "broadcast": ["inv broadcast --diff", "node-[1-5,7-8] (7):", "+++ node-6"],
-    "status": ["inv status", "is on", "4 running", "4 nodes"],
+    "status": ["inv status", "is on", " running,", "4 nodes", "train --model"],
 }
 
 
