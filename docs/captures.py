@@ -167,7 +167,7 @@ def capture(directory: Path, env: dict[str, str]) -> None:
     write("hosts.yaml", "- node-[1-4]\n")
     write("queue.yaml", QUEUE)
     running = Terminal(directory, f"{inv} queue", env, 26)
-    running.read_until(lambda: running.shows("(job 9)"))
+    running.read_until(lambda: running.shows("(job 9)") and running.shows("ETA"))
     picture(running.screen, "queue", "inv queue", "inv queue")
     status = Terminal(directory, f"{inv} status", env, 26)
     status.read_to_end()

@@ -25,16 +25,16 @@ function element(tag, text, className) {
 
 function took(milliseconds) {
   if (milliseconds === null) return "";
-  if (milliseconds < 1000) return `${milliseconds} ms`;
-  if (milliseconds < 60000) return `${(milliseconds / 1000).toFixed(1)} s`;
+  if (milliseconds < 1000) return `${milliseconds}ms`;
+  if (milliseconds < 60000) return `${(milliseconds / 1000).toFixed(1)}s`;
   const units = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
   let left = Math.floor(milliseconds / 1000);
   const first = units.findIndex(([, size]) => left >= size);
   return units.slice(first, first + 2).map(([unit, size]) => {
     const count = Math.floor(left / size);
     left %= size;
-    return `${count} ${unit}`;
-  }).join(" ");
+    return count ? `${count}${unit}` : "";
+  }).join(" ").trim();
 }
 
 function day(milliseconds) {
@@ -82,16 +82,32 @@ function tell(place, event) {
 }
 
 function listen(chart, show) {
+  let told = null, pressed = null;
   const pointed = (event) => event.points.find((point) => typeof point.customdata === "number");
+  const forget = () => { told = null; byId("tip").hidden = true; };
   chart.on("plotly_hover", (event) => {
     const point = pointed(event);
-    if (point) tell(point.customdata, event.event);
+    if (!point) return;
+    told = point.customdata;
+    tell(told, event.event);
   });
-  chart.on("plotly_unhover", () => { byId("tip").hidden = true; });
+  chart.on("plotly_unhover", forget);
+  // A finger points at nothing before it clicks; but of a mouse on a busy machine, plotly now and then
+  // forgets between press and release what it has been pointing at.
   chart.on("plotly_click", (event) => {
     const point = pointed(event);
-    byId("tip").hidden = true;
     if (point) show(point.customdata);
+    forget();
+  });
+  chart.addEventListener("mousedown", (event) => {
+    pressed = told === null ? null : { place: told, x: event.clientX, y: event.clientY };
+  }, true);
+  chart.addEventListener("click", (event) => {
+    const found = pressed;
+    pressed = null;
+    if (!found || Math.hypot(event.clientX - found.x, event.clientY - found.y) > 4) return;
+    forget();
+    show(found.place);
   });
 }
 

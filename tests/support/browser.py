@@ -147,12 +147,10 @@ class Browser:
 
     def point_at(self, x: float, y: float) -> None:
         """Move the mouse there, in CSS pixels of what is seen of the page."""
-        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x - 2, y=y)
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def click(self, x: float, y: float) -> None:
-        """Click there, as `point_at` does."""
-        self.point_at(x, y)
+        """Click there; the mouse must be there already, as with people."""
         button = {"x": x, "y": y, "button": "left", "clickCount": 1}
         self.call("Input.dispatchMouseEvent", type="mousePressed", **button)
         self.call("Input.dispatchMouseEvent", type="mouseReleased", **button)
