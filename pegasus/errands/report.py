@@ -76,9 +76,8 @@ def _pages() -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "plotly":
             raise
-        raise PegasusError(
-            "inv report needs plotly, which is not there: pip install 'pegasus-ssh[report]'"
-        ) from error
+        hint = "inv report needs plotly, which is not there: pip install plotly"
+        raise PegasusError(hint) from error
     return page
 
 

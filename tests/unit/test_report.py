@@ -538,7 +538,7 @@ def test_without_plotly_one_line_says_how_to_get_it(
     with pytest.raises(PegasusError) as caught:
         errand.report(settings)
     assert caught.value.exit_status == 1
-    assert str(caught.value).endswith("pip install 'pegasus-ssh[report]'")
+    assert str(caught.value).endswith("pip install plotly")
     assert "\n" not in str(caught.value)
 
 
