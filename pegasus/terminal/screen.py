@@ -24,6 +24,10 @@ OURS = "pegasus"
 #: Goes to the first column, and clears what stands there and below.
 _ERASE = "\r\x1b[J"
 
+#: Switch off, and on, that what is too long goes on in the next row (DECAWM). A window may be made
+#: narrower between the look at its width and the drawing.
+_CUT, _FOLD = "\x1b[?7l", "\x1b[?7h"
+
 
 class _Outlet:
     """One stream: what is written to it, unless it has failed, under which lock."""
@@ -59,7 +63,9 @@ class _Bottom:
         """
         before = _ERASE if self._is_drawn else ""
         self._is_drawn = self.source is not None
-        return f"{before}{text}{self._fresh(anew)}\r" if self._is_drawn else before + text
+        if not self._is_drawn:
+            return before + text
+        return f"{before}{text}{_CUT}{self._fresh(anew)}{_FOLD}\r"
 
     def _fresh(self, anew: bool) -> str:
         """Return the line; what it says is not asked for at each of a thousand lines."""

@@ -243,7 +243,7 @@ def test_grouped_output_of_jobs_at_once_does_not_mix(project: Project) -> None:
     assert all(len(set(labels[at : at + 7])) == 1 for at in range(0, len(labels), 7))
 
 
-BOTTOM = re.compile(rb"=+\r\r\x1b\[J")
+BOTTOM = re.compile(rb"\x1b\[\?7l=+\x1b\[\?7h\r\r\x1b\[J")
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

@@ -20,7 +20,7 @@ import yaml
 PATIENCE = 60.0
 
 #: A line that is erased later on, and colours.
-_UNSEEN = re.compile(r"[^\n]*\x1b\[J|\x1b\[[0-9;]*m")
+_UNSEEN = re.compile(r"[^\n]*\x1b\[J|\x1b\[[0-9;]*m|\x1b\[\?7[hl]")
 
 #: The key, for `InTerminal.type`.
 CTRL_C = "\x03"

@@ -54,6 +54,11 @@ class Window:
         os.close(self._ours)
 
 
+def drawn(line: str) -> str:
+    """Return how a bottom line is written: cut at the edge, with the cursor at its beginning."""
+    return f"\x1b[?7l{line}\x1b[?7h\r"
+
+
 @pytest.fixture
 def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
     for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "COLUMNS"):
@@ -173,11 +178,11 @@ def test_the_bottom_line_goes_before_output_and_comes_again_below(window: Window
     assert screen.has_bottom
     screen.bottom = lambda width: f"done {width}"
     screen.redraw()
-    assert window.got() == "done 39\r"
+    assert window.got() == drawn("done 39")
     screen.out(["one"])
-    assert window.got() == "\r\x1b[Jone\ndone 39\r"
+    assert window.got() == "\r\x1b[Jone\n" + drawn("done 39")
     screen.err(["two", "three"])
-    assert window.got() == "\r\x1b[Jtwo\nthree\ndone 39\r"
+    assert window.got() == "\r\x1b[Jtwo\nthree\n" + drawn("done 39")
     screen.bottom = None
     screen.redraw()
     assert window.got() == "\r\x1b[J"
@@ -193,7 +198,7 @@ def test_output_that_goes_elsewhere_leaves_the_bottom_line(window: Window) -> No
     screen.redraw()
     screen.out(["one"])
     assert out.getvalue() == "one\n"
-    assert window.got() == "done\r"
+    assert window.got() == drawn("done")
 
 
 def test_two_terminals_have_one_bottom_line(window: Window) -> None:
@@ -203,7 +208,7 @@ def test_two_terminals_have_one_bottom_line(window: Window) -> None:
     screen.out(["one"])
     screen.err(["two"])
     assert other.got() == "one\n"
-    assert window.got() == "two\ndone\r"
+    assert window.got() == "two\n" + drawn("done")
     other.close()
 
 
@@ -223,7 +228,7 @@ def test_the_bottom_line_never_reaches_the_edge(window: Window) -> None:
     screen = Screen(window.stream(), window.stream())
     screen.bottom = lambda _: "\x1b[1m" + "漢" * 100
     screen.redraw()
-    assert window.got() == "\x1b[1m" + "漢" * 19 + "\x1b[0m\r"
+    assert window.got() == drawn("\x1b[1m" + "漢" * 19 + "\x1b[0m")
 
 
 def test_the_bottom_line_is_not_asked_for_at_each_line(window: Window) -> None:
@@ -238,7 +243,7 @@ def test_the_bottom_line_is_not_asked_for_at_each_line(window: Window) -> None:
     for number in range(200):
         screen.out([f"{number}"])
     assert len(asked) < 100
-    assert window.got().count("done\r") == 200
+    assert window.got().count(drawn("done")) == 200
     before = len(asked)
     screen.redraw()
     assert len(asked) == before + 1
@@ -337,3 +342,18 @@ def test_a_stream_that_fails_is_given_up_and_the_other_one_goes_on() -> None:
     screen.redraw()
     screen.out(["heard"])
     assert out.getvalue() == "heard\n"
+
+
+def test_a_window_that_gets_narrower_before_the_line_is_drawn_keeps_nothing_of_it(
+    window: Window,
+) -> None:
+    screen = Screen(window.stream(), window.stream())
+    screen.bottom = lambda width: "=" * width
+    screen.redraw()
+    emulator = pyte.Screen(10, 5)  # As narrow as nobody knew.
+    stream = pyte.Stream(emulator)
+    stream.feed(window.got())
+    screen.bottom = None
+    screen.redraw()
+    stream.feed(window.got())
+    assert all(not row.strip() for row in emulator.display)
