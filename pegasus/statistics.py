@@ -29,10 +29,7 @@ from pegasus.events import (
     RunStarted,
 )
 from pegasus.model import Outcome
-from pegasus.tally import Jobs, Nodes
-
-#: Of how many jobs that ended last it is estimated how long others take.
-REMEMBERED = 500
+from pegasus.tally import REMEMBERED, Jobs, Nodes
 
 #: An attempt has no connection any more, or had none.
 _UNCONNECTED = frozenset({Outcome.LOST, Outcome.UNREACHABLE})
@@ -177,7 +174,9 @@ class Statistics:
             running = [now - since for _, since in self._running.values()]
             nodes = len(self._nodes.connected)
         left = 0 if self._is_draining else self._jobs.queued or 0
-        return remaining(self._durations, running, left + self._jobs.waiting, nodes)
+        wait = self._nodes.wait
+        ended = [seconds + wait for seconds in self._durations]
+        return remaining(ended, running, left + self._jobs.waiting, nodes)
 
     def _run_started(self, event: RunStarted) -> None:
         self._began = self._clock()
@@ -199,6 +198,8 @@ class Statistics:
 
     def _queue_counted(self, event: QueueCounted) -> None:
         self._jobs.queued = event.jobs
+        if not event.jobs:
+            self._nodes.idle()
 
     def _jobs_taken(self, event: JobsTaken) -> None:
         if self._is_broadcast:
@@ -211,7 +212,9 @@ class Statistics:
 
     def _attempt_started(self, event: AttemptStarted) -> None:
         attempt = event.attempt
-        self._running[attempt.key] = attempt.node.index, self._clock()
+        now = self._clock()
+        self._running[attempt.key] = attempt.node.index, now
+        self._nodes.begin(attempt.node.index, now)
         self._jobs.begin(attempt.job.id)
 
     def _attempt_announced(self, event: AttemptAnnounced) -> None:
@@ -229,6 +232,7 @@ class Statistics:
         if self._is_broadcast:
             self._count_in_round(event)
             return
+        self._nodes.end(attempt.node.index, now)
         if since is not None and ending.outcome is not Outcome.CANCELLED:
             self._durations.append(now - since)
         if event.again and not self._is_draining:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from statistics import median
+
+#: Of how many of the last jobs it is remembered how long they took, and how long nodes waited.
+REMEMBERED = 500
 
 
 class Jobs:
@@ -54,11 +59,14 @@ class Nodes:
     def __init__(self) -> None:
         self.connected: dict[int, float] = {}  # Since when.
         self._before = 0.0
+        self._free: dict[int, float] = {}  # Since when they wait for their next job.
+        self._waits: deque[float] = deque(maxlen=REMEMBERED)
 
     def connect(self, node: int, now: float) -> None:
         self.connected.setdefault(node, now)
 
     def disconnect(self, node: int, now: float) -> None:
+        self._free.pop(node, None)
         since = self.connected.pop(node, None)
         if since is not None:
             self._before += now - since
@@ -66,3 +74,25 @@ class Nodes:
     def available(self, now: float) -> float:
         """Return the seconds that they were connected until now."""
         return self._before + sum(now - since for since in self.connected.values())
+
+    def begin(self, node: int, now: float) -> None:
+        """A node has begun a job."""
+        if (since := self._free.pop(node, None)) is not None:
+            self._waits.append(now - since)
+
+    def end(self, node: int, now: float) -> None:
+        """A node has ended a job, and could begin the next one."""
+        if node in self.connected:
+            self._free[node] = now
+
+    def idle(self) -> None:
+        """There is no job: nodes that wait now wait for people."""
+        self._free.clear()
+
+    @property
+    def wait(self) -> float:
+        """How many seconds a node commonly waits between two jobs, while there are any.
+
+        It is next to nothing, but for jobs so short that they can't be handed out so fast.
+        """
+        return median(self._waits) if self._waits else 0.0

@@ -182,7 +182,7 @@ function addFilters() {
   const form = byId("filters");
   form.addEventListener("input", renew);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(renew));
+  byId("clear").addEventListener("click", () => { form.reset(); renew(); });
 }
 
 function addButtons() {

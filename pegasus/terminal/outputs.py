@@ -13,7 +13,7 @@ from pegasus.terminal.lines.splitter import LineSplitter
 from pegasus.terminal.screen import OURS, Screen
 
 #: How many held lines are written in one go.
-_BATCH = 1000
+_BATCH = 100
 
 
 class _Thinned:
@@ -25,13 +25,14 @@ class _Thinned:
         self._count = 0
 
     def feed(self, data: bytes) -> list[str]:
-        return self._pass(self._splitter.feed(data))
+        # What nobody is going to see isn't cut, either: that would cost most of the time.
+        return self._pass(self._splitter.feed(data)) if self._period else []
 
     def finish(self) -> list[str]:
         return self._pass(self._splitter.finish())
 
     def _pass(self, lines: list[str]) -> list[str]:
-        if not self._period or not lines:
+        if not lines:
             return []
         first = (-self._count - 1) % self._period
         self._count += len(lines)

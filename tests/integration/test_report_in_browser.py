@@ -157,7 +157,7 @@ def test_the_table_is_searched_sorted_and_leafed_through_with_the_keyboard(
     opened.press("Enter")
     assert column(opened, 5) == lengths[::-1]
     assert opened.run("document.querySelector('[data-sort=duration]').ariaSort") == "descending"
-    opened.run("document.querySelector('[type=reset]').focus()")
+    opened.run("document.querySelector('#clear').focus()")
     opened.press(" ")
     opened.wait_for("byId('found').textContent === '240 in all'")
     opened.run("byId('last').focus()")
@@ -167,6 +167,19 @@ def test_the_table_is_searched_sorted_and_leafed_through_with_the_keyboard(
     choose(opened, "[data-param=bs]", '"64"', "input")
     assert texts(opened, "#found") == ["60 of 240"]
     assert opened.complaints == []
+
+
+def test_an_attempt_that_filters_hide_is_found_on_its_page(opened: Browser, tmp_path: Path) -> None:
+    show(opened, write(LongRun(tmp_path, 240, 12).write()))
+    last = opened.run("data.rows[239][at.node]")
+    choose(opened, "#node", str((last + 1) % 12), "input")
+    assert texts(opened, "#found") != ["240 in all"]
+    # What the page has put off until later is over, too, when this is.
+    opened.run("show(239); setTimeout(() => { window.isLater = true; })")
+    opened.wait_for("window.isLater")
+    assert texts(opened, "#found") == ["240 in all"]
+    assert texts(opened, "#page") == ["page 3 of 3"]
+    assert len(texts(opened, "tr.found")) == 1
 
 
 def test_each_bar_has_the_height_of_a_row(opened: Browser, tmp_path: Path) -> None:

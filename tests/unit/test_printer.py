@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pegasus.errors import NeverStartedError, QueueFileError, UnreachableError
 from pegasus.events import Output, Stream
 from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome, Place
 from pegasus.terminal import holding
+from pegasus.terminal.lines import splitter
 from pegasus.terminal.printer import Printer
 from pegasus.terminal.screen import Screen
 
@@ -391,6 +393,28 @@ def test_more_than_a_little_is_held_in_a_file_that_nobody_sees(tmp_path: Path) -
     assert [int(line.split()[-1]) for line in shown.lines[:-1]] == [
         number for number in range(count) for _ in range(2)
     ]
+
+
+def test_long_lines_that_were_held_are_not_all_in_memory_at_once(tmp_path: Path) -> None:
+    shown, most = InOrder(tmp_path), 200
+    shown.printer(events.AttemptStarted(ONE))
+    for _ in range(3 * most):  # No line has an end: such are shown in pieces.
+        shown.feed(ONE, (OUT, b"x" * splitter.LONGEST))
+    tracemalloc.start()
+    shown.hear = lambda _: shown.lines.clear()
+    shown.printer(events.AttemptEnded(ONE, Ending.exited(0)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5 * most * splitter.LONGEST // 2
+
+
+def test_lines_of_which_none_is_shown_are_not_even_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitter.LineSplitter, "feed", None)
+    out = io.StringIO()
+    printer = Printer(Screen(out, io.StringIO()), 0)
+    printer(Output(ONE, OUT, b"one\ntwo"))
+    printer(events.AttemptEnded(ONE, Ending.exited(0)))
+    assert [line for line in out.getvalue().splitlines() if "===" not in line] == []
 
 
 def test_what_can_not_be_held_is_shown_as_it_comes(tmp_path: Path) -> None:

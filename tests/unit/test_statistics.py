@@ -372,3 +372,26 @@ def test_after_a_whole_run_all_is_done_and_nothing_waits(tmp_path: Path, mode: s
     failed = {attempt.job.id for attempt, _ in made.result.failed}
     assert (found.done, found.failed, found.total) == (len(jobs), len(failed), len(jobs))
     assert (found.queued, found.running, found.on_nodes) == (0, 0, None)
+
+
+def test_jobs_that_are_over_before_the_next_can_begin_take_as_long_as_they_are_handed_out() -> None:
+    watch = Watch()
+    watch.tell(*connected(0, 1, 2, 3), QueueCounted(1000))
+    for number in range(1, 101):  # One in two seconds, each of a hundredth, on whichever node.
+        watch.at(2 * number)
+        watch.tell(started(one := attempt(number, number % 4)))
+        watch.at(2 * number + 0.01)
+        watch.tell(ended(one), QueueCounted(1000 - number))
+    assert watch.progress.remaining == pytest.approx(2 * 900, rel=0.02)
+
+
+def test_a_node_that_waits_for_people_does_not_make_jobs_longer() -> None:
+    watch = Watch(nodes=NODES[:1])
+    watch.tell(*connected(0), QueueCounted(0), started(one := attempt(1)))
+    watch.at(10)
+    watch.tell(ended(one), QueueCounted(0))
+    watch.at(3000)
+    watch.tell(QueueCounted(5), taken(2), QueueCounted(4), started(two := attempt(2)))
+    watch.at(3010)
+    watch.tell(ended(two))
+    assert watch.progress.remaining == pytest.approx(40)
