@@ -16,6 +16,8 @@ _NEEDED = {
     "dash": "dash",
     "ip": "iproute2",
     "chromium": "chromium",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,7 +126,6 @@ def test_bash_completes(project: Project, path: str, program: str, function: str
     assert lines.splitlines() == ["queue", "--on-fail", "--interrupted", "--tail"]
 
 
-@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
 @pytest.mark.parametrize(("program", "function"), [("inv", "invoke"), ("pegasus", "pegasus")])
 def test_zsh_completes(project: Project, path: str, program: str, function: str) -> None:
     source = script(project, path, program, "zsh")
@@ -141,7 +139,6 @@ def test_zsh_completes(project: Project, path: str, program: str, function: str)
     assert {*found} == {flag for flag in flags_of("queue") if flag.startswith("--")}
 
 
-@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
 def test_fish_completes(project: Project, path: str) -> None:
     source = script(project, path, "pegasus", "fish")
     code = f"source {shlex.quote(str(source))}; complete -C 'pegasus queue --on-'"
