@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
-import time
 from pathlib import Path
+
+from project import wait_until
 
 
 class SshAgent:
@@ -23,10 +25,12 @@ class SshAgent:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 10
-        while not os.path.exists(self.path):
-            assert time.monotonic() < deadline, "ssh-agent does not start"
-            time.sleep(0.01)
+        wait_until(self._listens, "ssh-agent")
+
+    def _listens(self) -> bool:
+        """Whether it takes connections, which it does a moment after its socket is there."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.path) == 0
 
     def add(self, *arguments: str) -> None:
         """Run ssh-add."""
