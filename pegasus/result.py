@@ -72,6 +72,11 @@ class RunResult:
             self.owed.append(job)
 
     @property
+    def left(self) -> list[Attempt]:
+        """The attempts that have not ended; a copy, since other threads change what runs."""
+        return [*self.running.copy().values()]  # The copy is made at once.
+
+    @property
     def final(self) -> list[tuple[Attempt, Ending]]:
         """The attempts that count, in the order of ending: none that another one has made good."""
         superseded = {

@@ -175,5 +175,4 @@ class Run:
         return self._mode is not None and self._mode.cancel_job(number)
 
     def running(self) -> list[Attempt]:
-        # A copy is made at once; to look through what other threads change is not safe.
-        return list(self.result.running.copy().values())
+        return self.result.left

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pegasus.events import RunStarted
 from pegasus.journal.jobs import KINDS, JobState
-from pegasus.journal.logs import log_path
+from pegasus.journal.logs import SUFFIXES, log_path
 from pegasus.model import Attempt, Ending, printable
 from pegasus.result import RunResult
 
@@ -97,8 +97,8 @@ def of_failure(
         folder: where the journal and the logs are.
     """
     logs = {
-        f"{name}_log": str(log_path(folder, *attempt.key, suffix).absolute())
-        for name, suffix in (("stdout", "out"), ("stderr", "err"))
+        f"{stream.value}_log": str(log_path(folder, *attempt.key, suffix).absolute())
+        for stream, suffix in SUFFIXES.items()
     }
     known = {
         **_of_run(run, queue_file),

@@ -24,7 +24,7 @@ HELD = 1 << 20
 RETRY = 0.5
 
 _NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,17})\.(?:out|err)")
-_SUFFIXES = {Stream.STDOUT: "out", Stream.STDERR: "err"}
+SUFFIXES = {Stream.STDOUT: "out", Stream.STDERR: "err"}
 
 #: A job's id, and the number of its attempt.
 Key = tuple[int, int]
@@ -153,7 +153,7 @@ class AttemptLogs:
 
     def __init__(self, folder: Path, key: Key) -> None:
         self._logs = {
-            stream: Log(log_path(folder, *key, suffix)) for stream, suffix in _SUFFIXES.items()
+            stream: Log(log_path(folder, *key, suffix)) for stream, suffix in SUFFIXES.items()
         }
 
     def open(self) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import shutil
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from pegasus.terminal.lines.colours import is_terminal
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -22,7 +23,7 @@ def drawn(draw: Callable[[int], RenderableType]) -> list[str]:
     Args:
         draw: returns what is to be drawn, for a number of columns.
     """
-    is_for_terminal, text = is_terminal(), io.StringIO()
+    is_for_terminal, text = is_terminal(sys.stdout), io.StringIO()
     screen = console(
         file=text,
         width=shutil.get_terminal_size().columns if is_for_terminal else _WIDE,
@@ -30,13 +31,6 @@ def drawn(draw: Callable[[int], RenderableType]) -> list[str]:
     )
     screen.print(draw(screen.width))
     return [line.rstrip() for line in text.getvalue().splitlines()]
-
-
-def is_terminal() -> bool:
-    """Return whether stdout is one."""
-    with contextlib.suppress(AttributeError, ValueError):  # There is no stdout, or not any more.
-        return sys.stdout.isatty()
-    return False
 
 
 def console(**more: Any) -> Console:

@@ -47,7 +47,7 @@ def summary(result: RunResult, times: Times) -> Description:
         {
             "outcomes": outcomes,
             "repeated": len(result.endings) - len(final),
-            "left_running": [_key(attempt) for attempt in [*result.running.values()]],
+            "left_running": [_key(attempt) for attempt in result.left],
             "owed": [job_fields(job) for job in result.owed],
             "nodes_unreachable": len(result.unreachable),
             "nodes_lost": len(result.lost),

@@ -22,6 +22,7 @@ from pegasus.settings import Settings
 from pegasus.statistics import Statistics
 from pegasus.terminal.jsonevents import summary, told
 from pegasus.terminal.lines.sequences import harmless
+from pegasus.terminal.lines.thinning import EveryNth
 from pegasus.terminal.lines.verbatim import VerbatimSplitter
 from pegasus.terminal.messages import message as message_of
 from pegasus.terminal.screen import OURS, Screen, write
@@ -173,13 +174,14 @@ class _Attempt:
         name = name_fields(attempt.node)
         #: What is the same in all lines of an attempt's output.
         self._same = _encode({"run": run, "job": job, "attempt": number, **name})[1:-1]
-        self._period = period
         self._splitters = {stream: VerbatimSplitter() for stream in Stream}
-        self._counts = dict.fromkeys(Stream, 0)
+        self._passing = {stream: EveryNth(period) for stream in Stream}
 
     def feed(self, stream: Stream, data: bytes) -> list[str]:
         """Take output; return the JSON lines that it completes."""
         self.sizes[stream] += len(data)
+        if not self._passing[stream].period:
+            return []
         return self._encoded(stream, self._splitters[stream].feed(data))
 
     def finish(self) -> list[str]:
@@ -191,10 +193,9 @@ class _Attempt:
         ]
 
     def _encoded(self, stream: Stream, texts: list[str]) -> list[str]:
-        if not texts or not self._period:
+        passed = self._passing[stream].of(texts)
+        if not passed:
             return []
-        first = (-self._counts[stream] - 1) % self._period
-        self._counts[stream] += len(texts)
         stands = f'{self._same}, "stream": "{stream.value}"'
         head = f'{{"event": "{OUTPUT}", "at": "{now()}", {stands}, "text": '
-        return [f"{head}{_encode(text)}}}" for text in texts[first :: self._period]]
+        return [f"{head}{_encode(text)}}}" for text in passed]

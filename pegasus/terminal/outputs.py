@@ -10,6 +10,7 @@ from pathlib import Path
 from pegasus.events import Stream
 from pegasus.terminal.holding import Held
 from pegasus.terminal.lines.splitter import LineSplitter
+from pegasus.terminal.lines.thinning import EveryNth
 from pegasus.terminal.screen import OURS, Screen
 
 #: How many held lines are written in one go.
@@ -20,23 +21,15 @@ class _Thinned:
     """The lines of one stream, of which every Nth passes."""
 
     def __init__(self, period: int) -> None:
-        self._period = period
+        self._passing = EveryNth(period)
         self._splitter = LineSplitter()
-        self._count = 0
 
     def feed(self, data: bytes) -> list[str]:
         # What nobody is going to see isn't cut, either: that would cost most of the time.
-        return self._pass(self._splitter.feed(data)) if self._period else []
+        return self._passing.of(self._splitter.feed(data)) if self._passing.period else []
 
     def finish(self) -> list[str]:
-        return self._pass(self._splitter.finish())
-
-    def _pass(self, lines: list[str]) -> list[str]:
-        if not lines:
-            return []
-        first = (-self._count - 1) % self._period
-        self._count += len(lines)
-        return lines[first :: self._period]
+        return self._passing.of(self._splitter.finish())
 
 
 class Live:

@@ -12,12 +12,13 @@ from heapq import nlargest
 from pathlib import Path
 
 from pegasus.journal.jobs import KINDS, WORST_FIRST, JobState
-from pegasus.model import Attempt, Node, Outcome
+from pegasus.model import Node, Outcome
 from pegasus.nodesets import fold
 from pegasus.result import RunResult
 from pegasus.settings import Settings
 from pegasus.statistics import Times
 from pegasus.terminal.failures import LISTED, described, failures
+from pegasus.terminal.rounds.folding import grouped
 from pegasus.terminal.times import fine_duration
 from pegasus.terminal.words import count
 
@@ -75,7 +76,7 @@ def retry_command(result: RunResult, about: Circumstances) -> str:
     """
     states: dict[int, JobState] = {}
     bad = [(one.job.id, JobState(ending.outcome.value)) for one, ending in result.failed]
-    for number, state in [*bad, *((one.job.id, JobState.INTERRUPTED) for one in _left(result))]:
+    for number, state in [*bad, *((one.job.id, JobState.INTERRUPTED) for one in result.left)]:
         if number:
             states[number] = min(state, states.get(number, state), key=WORST_FIRST.index)
     if not states:
@@ -112,7 +113,7 @@ def _commands(result: RunResult, folder: Path) -> Iterator[str]:
 
 def _leftovers(result: RunResult) -> Iterator[str]:
     """Yield what a run that did not wait for its end has left behind."""
-    left = _left(result)
+    left = result.left
     if left:
         yield f"left {count(len(left), 'command')} running, for the nodes to end:"
         yield from (described(attempt) for attempt in left[:LISTED])
@@ -132,9 +133,7 @@ def _nodes(what: str, problems: Mapping[Node, str]) -> Iterator[str]:
     if len(problems) <= LISTED:
         yield from (f"{what}: [{node.label}] {problem}" for node, problem in problems.items())
         return
-    alike: dict[str, list[Node]] = {}
-    for node, problem in problems.items():
-        alike.setdefault(problem, []).append(node)
+    alike = grouped((problem, node) for node, problem in problems.items())
     for problem, nodes in [*alike.items()][:LISTED]:
         yield f"{what}: {count(len(nodes), 'node')}, {fold(nodes)}: {problem}"
     yield from _more(sum(map(len, [*alike.values()][LISTED:])), "inv status shows them")
@@ -164,7 +163,3 @@ def _took(times: Times) -> str:
     if times.utilisation is not None:
         texts.append(f"nodes busy {times.utilisation:.0%} of their time")
     return ", ".join(texts)
-
-
-def _left(result: RunResult) -> list[Attempt]:
-    return [*result.running.copy().values()]

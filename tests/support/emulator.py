@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pexpect
 import pyte
-from project import PATIENCE
+from project import PATIENCE, read_some
 
 
 class _Screen(pyte.Screen):
@@ -109,13 +109,9 @@ class Emulator:
         self._child.close()
 
     def _read(self) -> bool:
-        try:
-            data = self._child.read_nonblocking(65536, timeout=0.1)
-        except pexpect.TIMEOUT:
-            return True
-        except pexpect.EOF:
-            return False
-        self.raw += data
-        if self._is_drawn:
-            self._stream.feed(data)
-        return True
+        data = read_some(self._child)
+        if data:
+            self.raw += data
+            if self._is_drawn:
+                self._stream.feed(data)
+        return data is not None

@@ -82,6 +82,16 @@ class Running:
         return status
 
 
+def read_some(child: pexpect.spawn) -> Any:
+    """Return what a terminal shows within a moment; None when nobody writes to it any more."""
+    try:
+        return child.read_nonblocking(65536, timeout=0.1)
+    except pexpect.TIMEOUT:
+        return child.string_type()
+    except pexpect.EOF:
+        return None
+
+
 class InTerminal:
     """A pegasus that runs in the foreground of a terminal, where people type."""
 
@@ -135,15 +145,11 @@ class InTerminal:
 
     def _read(self) -> bool:
         """Take what the terminal shows, for a moment; return False when nobody writes to it."""
-        try:
-            text = self._child.read_nonblocking(65536, timeout=0.1)
-        except pexpect.TIMEOUT:
-            return True
-        except pexpect.EOF:
-            return False
-        self.raw += text.replace("\r", "")
-        self.out = _UNSEEN.sub("", self.raw)
-        return True
+        text = read_some(self._child)
+        if text:
+            self.raw += text.replace("\r", "")
+            self.out = _UNSEEN.sub("", self.raw)
+        return text is not None
 
 
 class Project:

@@ -7,7 +7,6 @@ misled; fields may be added without.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pegasus.model import Node, printable
 from pegasus.modes.ping import Ping
 from pegasus.terminal.drawing import console, drawn
+from pegasus.terminal.lines.colours import is_dumb, is_terminal
 from pegasus.terminal.screen import was_read, write
 from pegasus.terminal.words import count
 
@@ -55,7 +55,7 @@ def show_pings(pings: Sequence[Ping], *, as_json: bool) -> None:
 
 def waited(pings: Iterable[Ping], total: int) -> Iterator[Ping]:
     """Yield what comes, and say meanwhile on a terminal how much that is."""
-    if not (sys.stderr and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
+    if not is_terminal(sys.stderr) or is_dumb():
         yield from pings
         return
     screen = console(stderr=True)

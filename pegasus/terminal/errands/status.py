@@ -22,7 +22,8 @@ from pegasus.journal.jobs import KINDS
 from pegasus.journal.nodes import NodeHistory, RunHistory
 from pegasus.journal.records import now
 from pegasus.journal.standing import Execution, Standing, Trouble
-from pegasus.terminal.drawing import console, drawn, is_terminal
+from pegasus.terminal.drawing import console, drawn
+from pegasus.terminal.lines.colours import is_terminal
 from pegasus.terminal.screen import is_read, was_read, write
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def watch(standings: Iterable[Standing]) -> None:
         StorageError: stdout can't be written to.
     """
     screen = console()
-    if is_terminal() and screen.is_interactive:
+    if is_terminal(sys.stdout) and screen.is_interactive:
         _redraw(screen, standings)
         return
     before: Standing | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pegasus.events import Stream
-from pegasus.journal.logs import log_path
+from pegasus.journal.logs import SUFFIXES, log_path
 from pegasus.model import Attempt, Ending, printable
 from pegasus.settings import Settings
 from pegasus.terminal.lines.sequences import harmless
@@ -21,8 +21,6 @@ from pegasus.terminal.screen import OURS, Screen
 
 #: Stands above each output, as those have it in mind who know clush -b and dshbak.
 RULE = "-" * 15
-
-_SUFFIXES = {Stream.STDOUT: "out", Stream.STDERR: "err"}
 
 
 class Gathered:
@@ -201,7 +199,7 @@ class Picture:
 
     def _log(self, group: _Group) -> Path:
         first = group.members[0].attempt
-        return log_path(self._folder, *first.key, _SUFFIXES[group.stream])
+        return log_path(self._folder, *first.key, SUFFIXES[group.stream])
 
     def _write(self, stream: Stream, lines: Sequence[str]) -> None:
         write = self._screen.out if stream is Stream.STDOUT else self._screen.err
