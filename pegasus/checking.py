@@ -2,6 +2,8 @@
 
 Nothing is taken, locked or written. Every template is linted, and every job whose command depends
 on more than names is filled for the node that it would get if all of them took turns.
+
+That jobs fit no node is no mistake: it is said, they stay in the queue, and the others run.
 """
 
 from __future__ import annotations
@@ -9,17 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 
 from pegasus.errors import PegasusError, PlacedError, ProblemsError, TemplateError
+from pegasus.events import Unfit
 from pegasus.files import hosts
 from pegasus.files.entries import Entry
 from pegasus.files.queuefile import QueueFile, jobs_of
-from pegasus.lint import Linter
-from pegasus.model import Job, Node, Options, Place
+from pegasus.filling import COMMAND, templates
+from pegasus.lint import Linter, depends_on_values
+from pegasus.model import ONE_SLOT, Job, Need, Node, Options, Place, Slots
 from pegasus.plan import Plan, plan
-from pegasus.template import has_only_names
+from pegasus.slots.allocation import FIRST_FIT
+from pegasus.slots.fitting import unfit_problem
+from pegasus.slots.turns import Turns
 
 #: Returns some of the nodes.
 Choose = Callable[[Sequence[Node]], list[Node]]
@@ -60,11 +65,13 @@ class Checked:
         entries: those of queue.yaml.
         problems: what is wrong, in the order of the files, hosts.yaml first; each is said once,
             for whatever nodes and jobs it shows up.
+        allocation: by which policy jobs get slots, where neither they nor their nodes say so.
     """
 
     nodes: Sequence[Node]
     entries: Sequence[Entry]
     problems: Sequence[Problem] = ()
+    allocation: str = FIRST_FIT
 
     @property
     def ok(self) -> bool:
@@ -90,26 +97,60 @@ class Checked:
         Args:
             defaults: what holds for a job where neither it nor its node says anything.
         """
-        for job, node in zip(self._jobs(), cycle(self.nodes), strict=False):
-            yield node, plan(job, node, defaults)
+        turns = Turns(self.nodes, self.allocation)
+        for job in self._jobs():
+            if node := turns.next(job.need):
+                yield node, plan(job, node, defaults, turns.slots(node, job.need))
 
     def on_each(self, defaults: Options) -> Iterator[tuple[Node, Plan]]:
-        """Yield what each job comes to on each node, job by job; see `in_turn`."""
+        """Yield what each job comes to on each node, job by job; see `in_turn`.
+
+        That is a broadcast, where a job has all slots of a node. Those that connecting would count
+        are taken for one.
+        """
+        turns = Turns(self.nodes, self.allocation)
         for job in self._jobs():
-            for node in self.nodes:
-                yield node, plan(job, node, defaults)
+            for node in turns.matching(job.need.on):
+                slots = ONE_SLOT if node.slots is None else Slots(node.slots)
+                yield node, plan(job, node, defaults, slots)
+
+    def unfit(self, *, on_each: bool = False) -> list[Unfit]:
+        """Return which jobs fit no node, what they need once each, in the order of the file.
+
+        Args:
+            on_each: whether they are to run on each node; there, only `on` counts.
+        """
+        entries: dict[Need, list[Entry]] = {}
+        for entry in self.entries:
+            need = entry.need._replace(slots=0) if on_each else entry.need
+            entries.setdefault(need, []).append(entry)
+        return [
+            Unfit(need, sum(entry.size for entry in same), same[0].place, problem)
+            for need, same in entries.items()
+            if self.nodes and (problem := unfit_problem(need, self.nodes, self.allocation))
+        ]
+
+    def total(self, *, on_each: bool = False) -> int:
+        """Return how many commands `in_turn` or `on_each` yields."""
+        if not on_each:
+            return self.jobs - sum(unfit.jobs for unfit in self.unfit())
+        turns = Turns(self.nodes, self.allocation)
+        return sum(entry.size * len(turns.matching(entry.need.on)) for entry in self.entries)
 
     def _jobs(self) -> Iterator[Job]:
         for entry in self.entries:
             yield from jobs_of(entry)
 
 
-def check_files(hosts_file: Path, queue: QueueFile, choose: Choose = list) -> Checked:
+def check_files(
+    hosts_file: Path, queue: QueueFile, choose: Choose = list, allocation: str = FIRST_FIT
+) -> Checked:
     """Check both files, even when one of them can't be read at all.
 
     Args:
         choose: returns those of the nodes that are to be looked at. It is not asked while
             something is wrong with them, and what it raises is not about the files.
+        allocation: by which policy jobs get slots, where neither they nor their nodes say so.
     """
     found = _Findings()
     nodes: list[Node] = []
@@ -117,15 +158,16 @@ def check_files(hosts_file: Path, queue: QueueFile, choose: Choose = list) -> Ch
         nodes = hosts.load(hosts_file, refuse=lambda error: found.add(hosts_file, error))
     if not len(found):
         nodes = choose(nodes)
-    return _check(nodes, queue, found)
+    return _check(nodes, queue, found, allocation)
 
 
-def check_queue(nodes: Sequence[Node], queue: QueueFile) -> Checked:
+def check_queue(nodes: Sequence[Node], queue: QueueFile, allocation: str = FIRST_FIT) -> Checked:
     """Check the queue file for these nodes; without any, templates are only parsed.
 
-    A file with which all is well is not checked again when jobs are taken from it.
+    A file with which all is well is not checked again when jobs are taken from it. `allocation` is
+    that of `check_files`.
     """
-    checked = _check(nodes, queue, _Findings())
+    checked = _check(nodes, queue, _Findings(), allocation)
     if checked.ok:
         queue.trust(checked.entries)
     return checked
@@ -141,8 +183,10 @@ class _Findings:
         """Note a mistake that came up in reading or linting a file."""
         place = error.place if isinstance(error, PlacedError) else None
         cause = error.__cause__
-        # One tag may fail for many nodes and values, with another hint for each.
-        about = cause.name if isinstance(cause, TemplateError) and cause.name else str(error)
+        # One tag may fail for many nodes, values and commands, with another hint for each.
+        about = str(error)
+        if isinstance(cause, TemplateError):
+            about = cause.name or cause.problem
         problem = Problem(place.file if place else str(file), error)
         self._problems.setdefault((place, about), problem)
 
@@ -171,33 +215,42 @@ class _Findings:
         return sorted(self._problems.values(), key=order)
 
 
-def _check(nodes: Sequence[Node], queue: QueueFile, found: _Findings) -> Checked:
-    linter = Linter(nodes)
+def _check(nodes: Sequence[Node], queue: QueueFile, found: _Findings, allocation: str) -> Checked:
+    linter = Linter(nodes, allocation)
+    turns = Turns(nodes, allocation)
     entries: list[Entry] = []
-    vary = any(not has_only_names(node.options.cancel or "") for node in nodes)
-    turn = 0
+    vary = any(_vary(node.options) for node in nodes)
     with found.of(queue.path):
         for entry in queue.entries(lambda error: found.add(queue.path, error)):
             before = len(found)
             for error in linter.problems(entry):
                 found.add(queue.path, error)
             # What fails for some values is said by then; it need not be tried with all of them.
-            if len(found) == before and nodes and (vary or _varies(entry)):
-                _fill(entry, nodes, turn, found, queue.path)
+            if len(found) == before and (vary or _varies(entry)):
+                for error in _filled(entry, turns):
+                    found.add(queue.path, error)
+            else:
+                turns.skip(entry.need, entry.size)
             entries.append(entry)
-            turn += entry.size
-    return Checked(nodes, entries, found.sorted(queue.path))
+    return Checked(nodes, entries, found.sorted(queue.path), allocation)
 
 
 def _varies(entry: Entry) -> bool:
     """Whether it takes more than the names to know if the templates of an entry can be filled."""
-    templates = [head.value for head in entry.heads]
-    return not all(map(has_only_names, [*templates, entry.options.cancel or ""]))
+    return _vary(entry.options) or any(
+        depends_on_values(COMMAND, head.value) for head in entry.heads
+    )
 
 
-def _fill(entry: Entry, nodes: Sequence[Node], turn: int, found: _Findings, file: Path) -> None:
-    for number, job in enumerate(jobs_of(entry), turn):
-        try:
-            plan(job, nodes[number % len(nodes)], Options())
-        except PegasusError as error:
-            found.add(file, error)
+def _vary(options: Options) -> bool:
+    return any(depends_on_values(name, template) for name, template in templates(options))
+
+
+def _filled(entry: Entry, turns: Turns) -> Iterator[PegasusError]:
+    """Fill what an entry says for each of its jobs, and yield why it can't be."""
+    for job in jobs_of(entry):
+        if node := turns.next(job.need):
+            try:
+                plan(job, node, Options(), turns.slots(node, job.need))
+            except PegasusError as error:
+                yield error

@@ -160,7 +160,7 @@ class NodeError(PegasusError, ConnectionError):
 
     Attributes:
         node: the node.
-        step: resolve, connect, host key, auth or session.
+        step: resolve, connect, host key, auth, session or slots.
         problem: what went wrong, and what to try.
     """
 

@@ -6,12 +6,12 @@ return soon and must not raise: it is called by the threads that read a command'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from pegasus.errors import NodeError, PegasusError
-from pegasus.model import Attempt, Ending, Job, Node
+from pegasus.model import ONE_SLOT, Attempt, Ending, Job, Need, Node, Place, Slots
 
 
 class Stream(Enum):
@@ -58,7 +58,10 @@ class RunEnded(Event):
 
 @dataclass(frozen=True)
 class NodeConnected(Event):
+    """A node is connected, and has these slots."""
+
     node: Node
+    slots: Slots = ONE_SLOT
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,92 @@ class NodeLost(Event):
 
 
 @dataclass(frozen=True)
+class NodeAdded(Event):
+    """A node was written into hosts.yaml while the run is on, and is about to be connected."""
+
+    node: Node
+
+
+@dataclass(frozen=True)
+class NodeDrained(Event):
+    """A node takes no more jobs, and those that run there may end.
+
+    `removed`: it is not in hosts.yaml any more, and will be disconnected; else somebody has said
+    so by hand.
+    """
+
+    node: Node
+    removed: bool = False
+
+
+@dataclass(frozen=True)
+class NodeUndrained(Event):
+    """A node that was drained takes jobs again."""
+
+    node: Node
+
+
+@dataclass(frozen=True)
+class HostsRefused(Event):
+    """hosts.yaml can't be used as it is; the nodes stay those that they were."""
+
+    error: PegasusError
+
+
+@dataclass(frozen=True)
+class HostsMended(Event):
+    """hosts.yaml can be used again."""
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Jobs of the queue file that fit no node.
+
+    Attributes:
+        need: what they need.
+        jobs: how many they are.
+        place: where the first of them stands.
+        problem: why they fit none, in words.
+    """
+
+    need: Need
+    jobs: int
+    place: Place
+    problem: str
+
+
+@dataclass(frozen=True)
+class JobsUnfit(Event):
+    """These jobs fit no node and stay in the queue file; told when that has changed.
+
+    It is empty when all fit again, or those that don't are gone.
+    """
+
+    unfit: tuple[Unfit, ...]
+
+
+@dataclass(frozen=True)
+class Paused(Event):
+    """No job is taken until `Resumed`; `running` attempts go on."""
+
+    running: int
+
+
+@dataclass(frozen=True)
+class Resumed(Event):
+    """Jobs are taken again."""
+
+
+@dataclass(frozen=True)
 class QueueCounted(Event):
-    """So many `jobs` stand in the queue file by now; told when the number has changed."""
+    """So many `jobs` stand in the queue file by now; told when the number has changed.
+
+    `needs` yields what they need, and how many jobs have this need, as often as it is asked; it
+    never changes. It is empty where nobody has looked.
+    """
 
     jobs: int
+    needs: Iterable[tuple[Need, int]] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import combinations
 from pathlib import Path
 
+from pegasus import storage
 from pegasus.checking import check_files
 from pegasus.control.lease import is_alive
 from pegasus.errors import HostsFileError, PegasusError, SettingsError
@@ -18,7 +19,7 @@ from pegasus.journal.failed import last_run
 from pegasus.journal.history import History
 from pegasus.lint import Linter
 from pegasus.locking import FileLock
-from pegasus.model import Node, Options
+from pegasus.model import Node, Options, printable
 from pegasus.selection import LastRun, choose
 from pegasus.settings import Settings
 from pegasus.ssh.base import Connect
@@ -60,18 +61,56 @@ def check_consumed(settings: Settings) -> None:
 
 def open_queue(settings: Settings, nodes: Iterable[Node], run: str = "") -> QueueFile:
     """Return the queue file; `run` is the id of the run that is to take from it."""
-    return QueueFile(Path(settings.queue_file), settings.consumed_path, lint=Linter(nodes), run=run)
+    lint = Linter(nodes, settings.allocation)
+    return QueueFile(Path(settings.queue_file), settings.consumed_path, lint=lint, run=run)
 
 
-def load_nodes(settings: Settings) -> list[Node]:
+class Choice:
+    """Which nodes of hosts.yaml a run is for, as `limit` and `exclude` say. One thread uses it.
+
+    hosts.yaml may change while a run is on. `@failed` stays what it is for when it is asked first,
+    and a term stays right that was: it may name a node that is not in the file any more.
+
+    Attributes:
+        path: hosts.yaml.
+        seen: its signature when this was made, which is before it is read.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.path = Path(settings.hosts_file)
+        self.seen = storage.signature(self.path)
+        self._settings = settings
+        self._last_run = cache(partial(_last_run, settings))
+        self._first: Sequence[Node] = ()
+
+    def __call__(self, nodes: Sequence[Node]) -> list[Node]:
+        """Return those of the nodes that the run is for, in their order.
+
+        Raises:
+            SettingsError: an expression is wrong, or no node is left; the first time also, a term
+                is for no node.
+        """
+        settings = self._settings
+        there = [*nodes, *self._first]
+        self._first = self._first or nodes
+        found = {*choose(there, settings.limit, settings.exclude, self._last_run)}
+        chosen = [node for node in nodes if node in found]
+        if nodes and not chosen:
+            named = (("limit", settings.limit), ("exclude", settings.exclude))
+            said = " and ".join(f"{name} `{printable(text)}`" for name, text in named if text)
+            raise SettingsError(f"{said} leaves none of the nodes in {settings.hosts_file}")
+        return chosen
+
+
+def load_nodes(settings: Settings, choice: Choice | None = None) -> list[Node]:
     """Return the nodes that a run is for; if there are none, say with it what else is wrong."""
     path = Path(settings.hosts_file)
     try:
         nodes = hosts.load(path)
     except PegasusError:
-        check_files(path, open_queue(settings, [])).require()
+        check_files(path, open_queue(settings, []), allocation=settings.allocation).require()
         raise
-    return chosen(settings, nodes)
+    return (choice or Choice(settings))(nodes)
 
 
 def chosen(settings: Settings, nodes: Sequence[Node]) -> list[Node]:
@@ -80,7 +119,7 @@ def chosen(settings: Settings, nodes: Sequence[Node]) -> list[Node]:
     Raises:
         SettingsError: one of them is wrong, or no node is left.
     """
-    return choose(nodes, settings.limit, settings.exclude, partial(_last_run, settings))
+    return Choice(settings)(nodes)
 
 
 def _last_run(settings: Settings) -> LastRun:

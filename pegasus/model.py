@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 #: Parameters in the order in which they were written, as (name, text) pairs.
 Params = tuple[tuple[str, str], ...]
@@ -78,6 +79,47 @@ class Host:
         return self.name.lower() in LOCAL_NAMES and self.user is None and self.port is None
 
 
+class Need(NamedTuple):
+    """What a job needs of a node.
+
+    Attributes:
+        slots: how many of its slots.
+        on: an expression that the node must match, as for `--limit`; "" is any node.
+        allocation: by which policy slots are given, or "" to leave it to the node.
+    """
+
+    slots: int = 1
+    on: str = ""
+    allocation: str = ""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The slots of a node, or those of them that a job is given.
+
+    Attributes:
+        indices: their numbers, ascending.
+        variable: the environment variable that tells programs which GPUs are theirs, such as
+            CUDA_VISIBLE_DEVICES; "" where the slots are no GPUs.
+    """
+
+    indices: tuple[int, ...] = ()
+    variable: str = ""
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.indices))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+#: The slots of a node that says nothing of them.
+ONE_SLOT = Slots((0,))
+
+#: Options as they stand in a file: a text, or names and texts for `env`.
+Written = tuple[tuple[str, "str | Params"], ...]
+
+
 @dataclass(frozen=True)
 class Options:
     """How a job is run, as far as somebody says so; None leaves it to whom `over` names.
@@ -86,38 +128,67 @@ class Options:
         cancel: the template of a command that cancels the job, beside the signals it gets.
         timeout: for how many seconds the job may run; 0 is for ever.
         retries: how many times it is run again when it has failed, timed out or was lost.
+        allocation: by which policy slots are given: first_fit or buddy.
+        on: of a job: on which nodes it may run, an expression as for `--limit`.
+        gpus: of a node: whether its slots are GPUs.
+        env: names and templates of environment variables; a job's are added to its node's.
+        cwd: the template of the directory that the job is run in.
         written: names and values as they stand in the file, to be written back.
-        source: where `cancel` stands, for messages; it is not compared.
+        sources: where templates stand, by `cancel`, `cwd`, `on` or `env.NAME`, for messages; they
+            are not compared.
     """
 
     cancel: str | None = None
     timeout: float | None = None
     retries: int | None = None
-    written: Params = ()
-    source: Text | None = field(default=None, compare=False, repr=False)
+    allocation: str | None = None
+    on: str | None = None
+    gpus: bool | None = None
+    env: Params = ()
+    cwd: str | None = None
+    written: Written = ()
+    sources: tuple[tuple[str, Text], ...] = field(default=(), compare=False, repr=False)
+
+    def source(self, name: str) -> Text | None:
+        """Return where a template stands in a file, or None where it comes from none."""
+        return dict(self.sources).get(name)
 
     def over(self, other: Options) -> Options:
         """Return these options, and those of `other` where these say nothing."""
-        has_cancel = self.cancel is not None
+        names = ("cancel", "timeout", "retries", "allocation", "on", "gpus", "cwd")
+        mine = {name for name in names if getattr(self, name) is not None}
+        mine |= {f"env.{name}" for name, _ in self.env}
+        theirs = tuple(item for item in other.sources if item[0] not in mine)
         return Options(
-            self.cancel if has_cancel else other.cancel,
-            self.timeout if self.timeout is not None else other.timeout,
-            self.retries if self.retries is not None else other.retries,
-            source=self.source if has_cancel else other.source,
+            **{name: getattr(self if name in mine else other, name) for name in names},
+            env=tuple({**dict(other.env), **dict(self.env)}.items()),
+            sources=(*theirs, *self.sources),
         )
+
+
+def need_of(slots: int | None, options: Options) -> Need:
+    """Return what a job needs for which this is said; None for `slots` means one."""
+    return Need(1 if slots is None else slots, options.on or "", options.allocation or "")
 
 
 @dataclass(frozen=True)
 class Node:
     """A host plus its parameters. `index` tells apart nodes that are written the same.
 
-    `options` hold for what runs there, unless the job has its own.
+    `options` hold for what runs there, unless the job has its own. `slots` are the numbers of its
+    slots, ascending; None says that they are its GPUs, which are counted when it connects.
     """
 
     index: int
     host: Host
     params: Params = ()
     options: Options = Options()
+    slots: tuple[int, ...] | None = ONE_SLOT.indices
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether its slots are GPUs."""
+        return self.slots is None or bool(self.options.gpus)
 
     @property
     def label(self) -> str:
@@ -131,24 +202,49 @@ class Node:
 class Job:
     """A command template and one value for each of its parameters.
 
+    `slots` is how many slots of a node it needs; None, which means one, is that nobody says so.
     `id` is given when the job is taken, and is 0 before; `attempts` is how many it had had by
     then, if it was put back; `source` is where the template stands in queue.yaml, for messages.
-    None of them is compared.
+    None of these three is compared.
     """
 
     template: str
     params: Params = ()
     options: Options = Options()
+    slots: int | None = None
     id: int = field(default=0, compare=False)
     attempts: int = field(default=0, compare=False)
     source: Text | None = field(default=None, compare=False, repr=False)
 
-    def variables(self, node: Node) -> dict[str, str]:
-        """Return what fills the template on `node`.
+    @property
+    def need(self) -> Need:
+        """What it needs of a node."""
+        return need_of(self.slots, self.options)
 
-        A node's parameters win over the job's, and `hostname` over both.
+    def variables(self, node: Node, slots: Slots = ONE_SLOT) -> dict[str, str]:
+        """Return what fills the template on `node`, when the job is given these slots of it.
+
+        A node's parameters win over the job's, and what pegasus itself says over both.
         """
-        return {**dict(self.params), **dict(node.params), "hostname": node.host.text}
+        ours = {"hostname": node.host.text, "slots": str(slots), "slot_count": str(len(slots))}
+        return {**dict(self.params), **dict(node.params), **ours}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a command finds where it runs.
+
+    Attributes:
+        env: environment variables that are set for it, in this order.
+        cwd: the directory that it is run in; None is that of the login, or here our own.
+    """
+
+    env: Params = ()
+    cwd: str | None = None
+
+
+#: Neither variables nor a directory.
+NO_SURROUNDINGS = Surroundings()
 
 
 class Outcome(Enum):
@@ -196,6 +292,7 @@ class Attempt:
     Attributes:
         number: counts the attempts of the job from 1, on whatever nodes.
         repeats: the number of the attempt that this one makes good, or 0.
+        slots: those of the node that it has to itself.
     """
 
     number: int
@@ -203,6 +300,7 @@ class Attempt:
     node: Node
     command: str
     repeats: int = 0
+    slots: Slots = ONE_SLOT
 
     @property
     def key(self) -> tuple[int, int]:

@@ -5,7 +5,7 @@
     from pegasus import JobState, Queue
 
     queue = Queue("queue.yaml")
-    queue.add("python train.py --bs {{ bs }}", {"bs": ["8", "16"]})
+    queue.add("python train.py --bs {{ bs }}", {"bs": ["8", "16"]}, slots=2)
     failed = [job for job in queue.jobs() if job.state is JobState.FAILED]
     queue.retry(states=[JobState.LOST, JobState.INTERRUPTED])
 
@@ -34,6 +34,7 @@ from pegasus.lint import Linter
 from pegasus.locking import FileLock, Holder
 from pegasus.model import Job, Place
 from pegasus.settings import Settings
+from pegasus.slots.allocation import FIRST_FIT
 from pegasus.storage import Signature
 
 StrPath = str | os.PathLike[str]
@@ -53,6 +54,7 @@ class Queue:
         on_wait: called with who holds the queue's lock, in words, when that takes longer than a
             moment, as while somebody edits it with `inv lock`.
         purpose: what others are told who wait for us.
+        allocation: by which policy runs give slots to jobs, where neither these nor nodes say so.
 
     Raises:
         SettingsError: two of the files are the same.
@@ -66,11 +68,13 @@ class Queue:
         hosts: StrPath = "hosts.yaml",
         on_wait: Callable[[str], object] | None = None,
         purpose: str = "pegasus.Queue",
+        allocation: str = FIRST_FIT,
     ) -> None:
         self._settings = Settings(
             queue_file=os.fspath(path),
             consumed_file=os.fspath(consumed) if consumed else "",
             hosts_file=os.fspath(hosts),
+            allocation=allocation,
         )
         check_names(self._settings)
         self.path = Path(path)
@@ -83,12 +87,22 @@ class Queue:
         self._seen = QueueFile(self.path, self._settings.consumed_path)
         self._history = history_of(self._file.lock)
 
-    def add(self, command: str, params: Given | None = None, *, head: bool = False) -> int:
+    def add(
+        self,
+        command: str,
+        params: Given | None = None,
+        *,
+        slots: int | None = None,
+        on: str | None = None,
+        head: bool = False,
+    ) -> int:
         """Add an entry at the end of the queue.
 
         Args:
             command: a template.
             params: what fills it; several values of a parameter make a job for each choice.
+            slots: how many slots of a node each job needs; by default, it is one.
+            on: on which nodes they may run, an expression as for `--limit`.
             head: add it at the head.
 
         Returns:
@@ -99,10 +113,20 @@ class Queue:
                 of it, which would stop every run; or the queue file is wrong.
             StorageError: the file can't be written.
         """
-        return self.put([Addition.of(command, params, Place("the command", 1, 1))], head=head)
+        addition = Addition.of(command, params, Place("the command", 1, 1), slots, on)
+        return self.put([addition], head=head)
 
-    def extend(self, commands: Iterable[str | tuple[str, Given]], *, head: bool = False) -> int:
+    def extend(
+        self,
+        commands: Iterable[str | tuple[str, Given]],
+        *,
+        slots: int | None = None,
+        on: str | None = None,
+        head: bool = False,
+    ) -> int:
         """Add an entry for each command, or pair of a command and parameters; all or none.
+
+        `slots` and `on` hold for each; see `add`.
 
         Returns:
             How many jobs they make.
@@ -113,7 +137,7 @@ class Queue:
         if isinstance(commands, str):  # Its characters would be the commands.
             raise QueueFileError("this is one command; add it by `add`, or give a list of them")
         additions = [
-            Addition.of(command, params, Place(f"command {number}", 1, 1))
+            Addition.of(command, params, Place(f"command {number}", 1, 1), slots, on)
             for number, (command, params) in enumerate(map(_pair, commands), 1)
         ]
         return self.put(additions, head=head)
@@ -232,7 +256,10 @@ class Queue:
     def _current_linter(self) -> Linter:
         signature = storage.signature(Path(self._settings.hosts_file))
         if self._linter is None or self._linter[0] != signature:
-            self._linter = signature, Linter(nodes_if_any(self._settings))
+            self._linter = (
+                signature,
+                Linter(nodes_if_any(self._settings), self._settings.allocation),
+            )
         return self._linter[1]
 
 

@@ -5,8 +5,9 @@ Whoever begins finds out which runs have died, since these could not say so them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pegasus.control.lease import Lease, is_alive, living
 from pegasus.control.record import Record
@@ -17,7 +18,8 @@ from pegasus.journal.file import Journal, JournalReader
 from pegasus.journal.history import History, JobState
 from pegasus.journal.records import RUN_DIED, RUN_ENDED, RUN_STARTED, record
 from pegasus.locking import user
-from pegasus.model import Job, Node
+from pegasus.model import ONE_SLOT, Job, Node
+from pegasus.nodesets import fold
 from pegasus.settings import Settings, plain
 
 BROADCAST = "broadcast"
@@ -37,6 +39,9 @@ class Registration:
         self._run = run
         self._journal = journal
         self._lease: Lease | None = None
+        #: What people are to be told of other runs, as far as `enter` has found out.
+        self.notices: list[str] = []
+        """What people should know that has changed since the last run; set by `enter`."""
 
     def enter(self, settings: Settings, nodes: Sequence[Node]) -> dict[str, list[Job]]:
         """Have the run known to all others.
@@ -52,7 +57,7 @@ class Registration:
         others = living(self._folder)
         if not settings.force:
             self._refuse_beside(others, settings)
-        dead = self._dead({run.id for run in others})
+        dead = self._dead(others, nodes)
         interrupted = self._interrupted(dead)
         self._lease = Lease.take(self._folder, self._run)
         try:
@@ -99,15 +104,19 @@ class Registration:
                     " (inv stop), or say --force"
                 )
 
-    def _dead(self, alive: set[str]) -> list[str]:
+    def _dead(self, others: Sequence[Record], nodes: Sequence[Node]) -> list[str]:
         """Return the runs that have begun and not ended, and are not alive."""
-        on: dict[str, None] = {}
+        on: dict[str, Mapping[str, object]] = {}
+        last: Mapping[str, object] = {}
         for line in JournalReader(self._journal.folder, RUN_STARTED, RUN_ENDED, RUN_DIED).read():
             run = str(line.get("run"))
             if line["event"] == RUN_STARTED:
-                on[run] = None
+                on[run] = last = line
             else:
                 on.pop(run, None)
+        beside = [shared(other.id, on.get(other.id, {}), nodes) for other in others]
+        self.notices = [*filter(None, [renamed(last, nodes), *beside])]
+        alive = {other.id for other in others}
         return [run for run in on if run not in alive and not is_alive(self._folder, run)]
 
     def _interrupted(self, dead: Sequence[str]) -> dict[str, list[Job]]:
@@ -120,3 +129,45 @@ class Registration:
             if job.run in found and history.state(job) is JobState.INTERRUPTED:
                 found[job.run].append(job.job)
         return found
+
+
+def renamed(last: Mapping[str, object], nodes: Sequence[Node]) -> str:
+    """Return what to say where `slots` in hosts.yaml was a parameter in the last run, or "".
+
+    Args:
+        last: the record of its beginning.
+        nodes: those of this run.
+    """
+    had = {str(one.get("host")) for one in _nodes(last) if "slots" in (one.get("params") or ())}
+    now = [node for node in nodes if node.host.text in had and node.slots != ONE_SLOT.indices]
+    if not now:
+        return ""
+    return (
+        f"in hosts.yaml, `slots` was a parameter of {now[0].host.text} when the last run began;"
+        " now it says which slots a node has, and jobs are given one each (docs/slots.md)."
+        " Where a parameter is meant, call it something else, there and in the commands"
+    )
+
+
+def shared(run: str, begun: Mapping[str, object], nodes: Sequence[Node]) -> str:
+    """Return what to say where another run gives slots of the same nodes, or "".
+
+    Args:
+        run: the id of the other run.
+        begun: the record of its beginning.
+        nodes: those of this run.
+    """
+    theirs = {str(one.get("host")) for one in _nodes(begun)}
+    ours = [node for node in nodes if node.slots != ONE_SLOT.indices or node.has_gpus]
+    both = [node for node in ours if node.host.text in theirs]
+    if not both:
+        return ""
+    return (
+        f"run {run} is on {fold(both)}, too, and may give the same slots: runs don't know which"
+        " ones others have given. --limit or --exclude part the nodes (docs/slots.md)"
+    )
+
+
+def _nodes(begun: Mapping[str, object]) -> list[Mapping[str, Any]]:
+    nodes = begun.get("nodes")
+    return [one for one in nodes if isinstance(one, dict)] if isinstance(nodes, list) else []

@@ -12,9 +12,11 @@ from pegasus.events import (
     AttemptStarted,
     Event,
     JobRequeued,
+    JobsUnfit,
     NeverStarted,
     NodeLost,
     NodeUnreachable,
+    Unfit,
 )
 from pegasus.model import Attempt, Ending, Job, Node
 from pegasus.statuses import SIGNALLED, SUCCESS, exit_status
@@ -30,6 +32,7 @@ class RunResult:
         running: the attempts that have not ended, by key; after a run, those that were left.
         unreachable: nodes that could not be connected to, with why.
         lost: nodes whose connection broke and that were given up, with how.
+        unfit: jobs that fit no node and stay in the queue file.
         aborted: whether a failed node ended a broadcast early.
         interrupted: the number of the signal that ended the run early, or None.
         exit_code: by which rule the exit status is found: kind, max or count.
@@ -40,6 +43,7 @@ class RunResult:
     running: dict[tuple[int, int], Attempt] = field(default_factory=dict)
     unreachable: dict[Node, NodeError] = field(default_factory=dict)
     lost: dict[Node, str] = field(default_factory=dict)
+    unfit: tuple[Unfit, ...] = ()
     aborted: bool = False
     interrupted: int | None = None
     exit_code: str = "kind"
@@ -58,12 +62,18 @@ class RunResult:
             elif isinstance(event, AttemptEnded):
                 self.running.pop(event.attempt.key, None)
                 self.endings.append((event.attempt, event.ending))
-            elif isinstance(event, NodeUnreachable) and not event.skipped:
-                self.unreachable[event.node] = event.error
-            elif isinstance(event, NodeLost):
-                self.lost[event.node] = event.detail
-            elif isinstance(event, Aborted):
-                self.aborted = True
+            else:
+                self._note_trouble(event)
+
+    def _note_trouble(self, event: Event) -> None:
+        if isinstance(event, NodeUnreachable) and not event.skipped:
+            self.unreachable[event.node] = event.error
+        elif isinstance(event, NodeLost):
+            self.lost[event.node] = event.detail
+        elif isinstance(event, JobsUnfit):
+            self.unfit = event.unfit
+        elif isinstance(event, Aborted):
+            self.aborted = True
 
     def _owe(self, attempt: Attempt) -> None:
         """Remember a job that must go back to the queue: one without any ending yet."""
@@ -99,9 +109,11 @@ class RunResult:
         """0 all well, 128+n interrupted; else what the rule `exit_code` makes of what failed.
 
         By `kind` it is the first that applies in the order 3 a command timed out or was killed by
-        a signal, 4 a node unreachable or lost, 5 a command failed. See docs/failure.md.
+        a signal, 4 a node unreachable or lost, 5 a command failed, 1 jobs stay in the queue file
+        since they fit no node. See docs/failure.md.
         """
         if self.interrupted is not None:
             return SIGNALLED + self.interrupted
         endings = [ending for _, ending in self.failed]
-        return exit_status(self.exit_code, endings, len({*self.unreachable, *self.lost}))
+        nodes = len({*self.unreachable, *self.lost})
+        return exit_status(self.exit_code, endings, nodes, sum(one.jobs for one in self.unfit))

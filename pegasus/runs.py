@@ -23,6 +23,7 @@ def queue(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     """
     from pegasus.modes.attempts import Attempts
     from pegasus.modes.queue import QueueMode
+    from pegasus.modes.queueing.schedule import Rules
 
     run = Run(settings, listeners, "queue")
     mode = QueueMode(
@@ -30,8 +31,14 @@ def queue(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
         run.nodes,
         Attempts(connector_of(settings), run.emit, run.options, keeper=run.recorder),
         run.emit,
-        daemon=settings.daemon,
-        reconnect_for=settings.reconnect_for,
+        Rules(
+            daemon=settings.daemon,
+            reconnect_for=settings.reconnect_for,
+            allocation=settings.allocation,
+            patience=settings.backfill_patience,
+            zero_slot_jobs=settings.zero_slot_jobs,
+        ),
+        roster=run.roster,
     )
     return run.supervise(mode)
 
@@ -43,13 +50,15 @@ def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     """
     from pegasus.modes.attempts import Attempts
     from pegasus.modes.broadcast import BroadcastMode
+    from pegasus.modes.broadcasting.participants import Participants
     from pegasus.ssh.group import BroadcastGroup
 
     run = Run(settings, listeners, "broadcast")
     connect = connector_of(settings)
+    group = BroadcastGroup.of(connect(node) for node in run.nodes)
     mode = BroadcastMode(
         run.feed,
-        BroadcastGroup.of(connect(node) for node in run.nodes),
+        Participants(group, connect, run.emit, run.roster),
         Attempts(connect, run.emit, run.options, keeper=run.recorder),
         run.emit,
         daemon=settings.daemon,

@@ -1,4 +1,6 @@
-"""Which nodes a run is for: `--limit` and `--exclude`, over the names and parameters of nodes.
+"""Which nodes a run is for, and a job: expressions over the names and parameters of nodes.
+
+They are what `--limit` and `--exclude` take, and the option `on` of an entry.
 
 An expression is made of terms that are joined from left to right, all alike, as in NodeSet::
 
@@ -66,6 +68,28 @@ def choose(
     return chosen
 
 
+def matching(nodes: Sequence[Node], expression: str) -> list[Node]:
+    """Return the nodes that jobs with `on: EXPRESSION` may run on, in their order.
+
+    Nodes may be missing, or be added later: an expression, or a term of it, that matches none is
+    no error. "" is for all nodes. Nothing is remembered: whoever asks often keeps the answer.
+
+    Raises:
+        ExpressionError: it is none, or asks for a group of nodes, such as `@failed`.
+    """
+    if not expression.strip():
+        return [*nodes]
+
+    def of(term: Term) -> set[Node]:
+        if _is_group(term):
+            problem = f"{term} changes from run to run; it is for --limit and --exclude"
+            raise ExpressionError(problem, term.column)
+        return _of_term(term, nodes)
+
+    wanted = _evaluated(expression, nodes, of)
+    return [node for node in nodes if node in wanted]
+
+
 class _Choice:
     """The nodes that an expression is for."""
 
@@ -80,11 +104,8 @@ class _Choice:
 
     def made(self) -> set[Node]:
         """Return them; for `limit`, there is at least one."""
-        chosen: set[Node] = set()
         try:
-            for number, term in enumerate([*terms(self._expression)]):
-                before = {*self._nodes} if not number and term.join == "!" else chosen
-                chosen = _joined(before, term.join, self._of(term))
+            chosen = _evaluated(self._expression, self._nodes, self._of)
         except ExpressionError as error:
             where = f"column {error.column} of `{printable(self._expression)}`"
             raise SettingsError(f"{self._setting}: {where}: {error}") from None
@@ -93,11 +114,9 @@ class _Choice:
         return chosen
 
     def _of(self, term: Term) -> set[Node]:
-        first = term.pieces[0]
-        if not first.is_quoted and first.text.startswith("@"):
+        if _is_group(term):
             return self._of_group(term)
-        matches = _by_host(term) if _is_host(term) else _by_param(term)
-        found = {node for node in self._nodes if matches(node)}
+        found = _of_term(term, self._nodes)
         if not found and self._nodes:
             raise self._nothing(str(term))
         return found
@@ -125,12 +144,33 @@ class _Choice:
         return SettingsError("; ".join([problem, *dict.fromkeys(self._notes), there]))
 
 
+def _evaluated(
+    expression: str, nodes: Sequence[Node], of: Callable[[Term], set[Node]]
+) -> set[Node]:
+    """Return the nodes that an expression is for; `of` returns those of a term."""
+    chosen: set[Node] = set()
+    for number, term in enumerate([*terms(expression)]):
+        before = {*nodes} if not number and term.join == "!" else chosen
+        chosen = _joined(before, term.join, of(term))
+    return chosen
+
+
 def _joined(one: set[Node], join: str, other: set[Node]) -> set[Node]:
     if join == "&":
         return one & other
     if join == "!":
         return one - other
     return one ^ other if join == "^" else one | other
+
+
+def _is_group(term: Term) -> bool:
+    first = term.pieces[0]
+    return not first.is_quoted and first.text.startswith("@")
+
+
+def _of_term(term: Term, nodes: Iterable[Node]) -> set[Node]:
+    matches = _by_host(term) if _is_host(term) else _by_param(term)
+    return {node for node in nodes if matches(node)}
 
 
 def _is_host(term: Term) -> bool:

@@ -21,10 +21,20 @@ from pegasus.errors import SettingsError
 SECTION = "pegasus"
 
 #: Numbers and the least they may be.
-_LEAST = {"print_period": 0, "retries": 0, "handshakes": 1, "handshakes_per_host": 1}
+_LEAST = {
+    "print_period": 0,
+    "retries": 0,
+    "zero_slot_jobs": 1,
+    "handshakes": 1,
+    "handshakes_per_host": 1,
+}
 
 #: What may be said where there is a choice.
-_CHOICES = {"output": ("text", "json"), "exit_code": ("kind", "max", "count")}
+_CHOICES = {
+    "output": ("text", "json"),
+    "exit_code": ("kind", "max", "count"),
+    "allocation": ("first_fit", "buddy"),
+}
 
 #: A hook: a command template that is run here, or a function.
 Hook = str | Callable[..., object]
@@ -88,6 +98,13 @@ class Settings:
     dead_after: float = _setting(
         0.0, "the silence after which a host is taken for dead (default: ServerAlive*, then 30s)"
     )
+    allocation: str = _setting(
+        "first_fit", "how a job gets slots of a node: first_fit, or buddy (aligned blocks only)"
+    )
+    backfill_patience: float = _setting(
+        600.0, "for how long a job may be passed by later ones that fit; 0: jobs stay in order"
+    )
+    zero_slot_jobs: int = _setting(4, "how many jobs that need no slot run on a node at a time")
     keep_logs: str = _setting(
         "", "of how many attempts the logs are kept, or for how long, such as 30d (default: all)"
     )

@@ -1,6 +1,6 @@
 """The exit status of a run: what a script learns of how it went, by three rules to choose from.
 
-docs/failure.md promises these numbers. Wrong usage (1) is an exception instead, and an
+docs/failure.md promises these numbers. Wrong usage (1, too) is an exception instead, and an
 interruption (128 plus the signal's number) comes before all rules.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pegasus.model import Ending, Outcome
 
 SUCCESS = 0
+UNFIT = 1  # As where the files are wrong: they ask for what no node has.
 CUT_SHORT = 3
 NODE_TROUBLE = 4
 COMMAND_FAILED = 5
@@ -33,29 +34,32 @@ _NODE_TROUBLE_AS_COMMAND = 255
 MOST_COUNTED = 100
 
 
-def exit_status(rule: str, failed: Sequence[Ending], nodes: int) -> int:
+def exit_status(rule: str, failed: Sequence[Ending], nodes: int, unfit: int = 0) -> int:
     """Return the exit status of a run that nobody has interrupted.
 
     Args:
         rule: kind, max or count.
         failed: the endings that count and are no successes.
         nodes: how many nodes were not reached, or were given up.
+        unfit: how many jobs were left in the queue file, since they fit no node.
     """
-    return _RULES[rule](failed, nodes)
+    return _RULES[rule](failed, nodes, unfit)
 
 
-def _kind(failed: Sequence[Ending], nodes: int) -> int:
+def _kind(failed: Sequence[Ending], nodes: int, unfit: int) -> int:
     outcomes = {ending.outcome for ending in failed}
     if outcomes & {Outcome.TIMED_OUT, Outcome.SIGNALLED}:
         return CUT_SHORT
     if nodes or outcomes & {Outcome.LOST, Outcome.UNREACHABLE}:
         return NODE_TROUBLE
-    return COMMAND_FAILED if outcomes else SUCCESS
+    if outcomes:
+        return COMMAND_FAILED
+    return UNFIT if unfit else SUCCESS
 
 
-def _largest(failed: Sequence[Ending], nodes: int) -> int:
-    of_nodes = [_NODE_TROUBLE_AS_COMMAND] if nodes else []
-    return max([*map(_status, failed), *of_nodes], default=SUCCESS)
+def _largest(failed: Sequence[Ending], nodes: int, unfit: int) -> int:
+    others = [_NODE_TROUBLE_AS_COMMAND if nodes else SUCCESS, UNFIT if unfit else SUCCESS]
+    return max(*map(_status, failed), *others)
 
 
 def _status(ending: Ending) -> int:
@@ -66,12 +70,12 @@ def _status(ending: Ending) -> int:
     return _WITHOUT_STATUS.get(ending.outcome) or ending.exit_status or _UNKNOWN
 
 
-def _count(failed: Sequence[Ending], nodes: int) -> int:
-    """Count commands; but nodes where no command failed, for 0 is to mean that all is well."""
-    return min(len(failed) or nodes, MOST_COUNTED + 1)
+def _count(failed: Sequence[Ending], nodes: int, unfit: int) -> int:
+    """Count commands; where none failed nodes, and then jobs: 0 is to mean that all is well."""
+    return min(len(failed) or nodes or unfit, MOST_COUNTED + 1)
 
 
-_RULES: dict[str, Callable[[Sequence[Ending], int], int]] = {
+_RULES: dict[str, Callable[[Sequence[Ending], int, int], int]] = {
     "kind": _kind,
     "max": _largest,
     "count": _count,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Protocol
 
 from pegasus.checking import check_queue
@@ -18,6 +20,7 @@ from pegasus.helpers.registry import REGISTRY
 from pegasus.hooks.checks import check as check_hooks
 from pegasus.hooks.sink import Hooks
 from pegasus.inputs import (
+    Choice,
     check_consumed,
     check_names,
     defaults,
@@ -31,10 +34,12 @@ from pegasus.journal.file import Journal
 from pegasus.journal.logs import Logs
 from pegasus.journal.pruning import Keep, Pruner
 from pegasus.journal.recorder import Recorder
-from pegasus.model import Attempt, Job
+from pegasus.lint import Linter
+from pegasus.model import Attempt, Job, Node
 from pegasus.modes.feed import Feed
 from pegasus.registration import Registration
 from pegasus.result import RunResult
+from pegasus.roster import Roster
 from pegasus.settings import Settings
 from pegasus.statistics import Statistics
 from pegasus.terminal.display import display
@@ -47,22 +52,35 @@ RETRY = 0.5
 
 class _Mode(Interruptible, Protocol):
     def cancel_job(self, number: int, /) -> bool: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def drain_nodes(self, expression: str, /) -> list[Node]: ...
+    def undrain_nodes(self, expression: str, /) -> list[Node]: ...
 
 
 class Run:
-    """What both modes begin with: checked files, somebody who listens, and who can end it."""
+    """What both modes begin with: checked files, somebody who listens, and who can end it.
+
+    Attributes:
+        nodes: those that it begins with.
+        feed: where jobs come from.
+        roster: watches hosts.yaml.
+    """
 
     def __init__(self, settings: Settings, listeners: Iterable[Sink], name: str) -> None:
         self.result = RunResult(exit_code=settings.exit_code)
         self.options = defaults(settings)
         self._name = name
         self._interrupts = Interrupts()
+        self._lock = threading.Lock()  # Guards the next two.
         self._mode: _Mode | None = None
+        self._is_paused = False
         self._settings = settings
         REGISTRY.use(settings.helpers)
         check_names(settings)
         check_consumed(settings)
-        self.nodes = load_nodes(settings)
+        choice = Choice(settings)
+        self.nodes = load_nodes(settings, choice)
         self._record = Record.of_this_process(name)
         self._queue_file = open_queue(settings, self.nodes, self._record.id)
         self._journal = Journal(self._queue_file.lock.folder)
@@ -76,6 +94,14 @@ class Run:
         self._hooks = Hooks(settings, self.result, self._journal.folder, self._display.say)
         self._sinks: list[Sink] = [*sinks, self._hooks, *listeners]
         self.feed = Feed(self._queue_file, self.emit, f"inv {name}")
+        self.roster = Roster(
+            choice,
+            self.nodes,
+            self._queue_file,
+            self.emit,
+            linter=partial(Linter, allocation=settings.allocation),
+            relint=self.feed.lint_with,
+        )
 
     def _keep_records(self) -> tuple[Recorder, Pruner]:
         folder, say = self._journal.folder, self._display.say
@@ -91,7 +117,7 @@ class Run:
         """Run `mode` until it ends or is told to; say what it came to, and return that."""
         try:
             with Control(self._folder, self._record, self, self._display.say), self._registered():
-                self._mode = mode
+                self._begin(mode)
                 with self._pruner, self._interrupts:
                     try:
                         self._interrupts.supervise(mode)
@@ -103,6 +129,13 @@ class Run:
             # What they run finds this run over: it may begin the next one.
             self._hooks.finish()
         return self.result
+
+    def _begin(self, mode: _Mode) -> None:
+        """Have others reach the mode; it begins paused if somebody has said so before."""
+        with self._lock:
+            self._mode = mode
+            if self._is_paused:
+                mode.pause()
 
     @contextlib.contextmanager
     def _registered(self) -> Iterator[None]:
@@ -131,6 +164,8 @@ class Run:
             if died is None:
                 return
             self.emit(self._registration.beginning(self._settings, self.nodes))
+            for notice in self._registration.notices:
+                self._display.say(notice)
             for run, jobs in died.items():
                 self.emit(RunDied(run, tuple(jobs)))
             return
@@ -146,7 +181,7 @@ class Run:
         if not is_held:
             return None
         try:
-            checked = check_queue(self.nodes, self._queue_file)
+            checked = check_queue(self.nodes, self._queue_file, self._settings.allocation)
             checked.require()
             check_hooks(self._settings, self.nodes, checked.entries)
             self._queue_file.settle()
@@ -176,3 +211,36 @@ class Run:
 
     def running(self) -> list[Attempt]:
         return self.result.left
+
+    def pause(self) -> bool:
+        return self._set_paused(True)
+
+    def resume(self) -> bool:
+        return self._set_paused(False)
+
+    def drain_nodes(self, expression: str, /) -> list[Node]:
+        return self._begun().drain_nodes(expression)
+
+    def undrain_nodes(self, expression: str, /) -> list[Node]:
+        return self._begun().undrain_nodes(expression)
+
+    def _set_paused(self, is_paused: bool) -> bool:
+        """Have it paused or not; return whether that was not so before."""
+        with self._lock:
+            if self._is_paused == is_paused:
+                return False
+            self._is_paused = is_paused
+            if self._mode is not None:
+                (self._mode.pause if is_paused else self._mode.resume)()
+            return True
+
+    def _begun(self) -> _Mode:
+        """Return the mode that runs.
+
+        Raises:
+            ValueError: it has not begun.
+        """
+        with self._lock:
+            if self._mode is None:
+                raise ValueError("it waits for the queue file, and has no node yet; ask it later")
+            return self._mode

@@ -1,46 +1,76 @@
-"""What is counted of a run: its jobs, and for how long its nodes were there."""
+"""What is counted of a run: its jobs, by where they stand."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from collections.abc import Iterable
-from statistics import median
+from dataclasses import dataclass
+
+from pegasus.events import Unfit
+from pegasus.model import Job, Need
 
 #: Of how many of the last jobs it is remembered how long they took, and how long nodes waited.
 REMEMBERED = 500
 
 
 class Jobs:
-    """Counts jobs; of those that wait, it knows the ids.
+    """Counts jobs; of those that wait, it knows the ids, and how many slots they need.
 
     Attributes:
         done, failed: how many have ended, and how many of them not well.
         queued: how many are left in the queue file, or None while nobody has counted them.
+        needs: yields what these need and how many jobs have this need, as far as that is known.
+        unfit: those of them that fit no node.
     """
 
     def __init__(self) -> None:
         self.done = self.failed = 0
         self.queued: int | None = None
-        self._taken: set[int] = set()  # They are about to begin, or to be put back.
-        self._failed: set[int] = set()  # They are to be run again.
+        self.needs: Iterable[tuple[Need, int]] = ()
+        self.unfit: tuple[Unfit, ...] = ()
+        self._taken: dict[int, int] = {}  # They are about to begin, or to be put back.
+        self._failed: dict[int, int] = {}  # They are to be run again.
 
     @property
     def waiting(self) -> int:
-        """How many wait to begin, or to be run again."""
+        """How many have been taken and wait to begin, or to be run again."""
         return len(self._taken) + len(self._failed)
 
-    def take(self, ids: Iterable[int]) -> None:
-        self._taken.update(ids)
+    @property
+    def stuck(self) -> int:
+        """How many are in the queue file and fit no node."""
+        return min(sum(one.jobs for one in self.unfit), self.queued or 0)
+
+    @property
+    def left(self) -> int | None:
+        """How many are in the queue file, to be taken by somebody; None: nobody knows."""
+        return None if self.queued is None else self.queued - self.stuck
+
+    def needed(self, *, with_left: bool) -> dict[int | None, int]:
+        """Return how many jobs wait for how many slots; of those under None, nobody knows.
+
+        Args:
+            with_left: those that are left in the queue file count, too.
+        """
+        waiting = Counter[int | None]([*self._taken.values(), *self._failed.values()])
+        if with_left and self.left:
+            unfit = ((one.need, one.jobs) for one in self.unfit)
+            known = _by_slots(self.needs) - _by_slots(unfit)
+            waiting.update(known if known.total() == self.left else {None: self.left})
+        return dict(waiting)
+
+    def take(self, jobs: Iterable[Job]) -> None:
+        self._taken.update((job.id, job.need.slots) for job in jobs)
 
     def give_back(self, number: int) -> None:
-        self._taken.discard(number)
+        self._taken.pop(number, None)
 
     def begin(self, number: int) -> None:
-        self._taken.discard(number)
-        self._failed.discard(number)
+        self._taken.pop(number, None)
+        self._failed.pop(number, None)
 
-    def repeat(self, number: int) -> None:
-        self._failed.add(number)
+    def repeat(self, job: Job) -> None:
+        self._failed[job.id] = job.need.slots
 
     def end(self, succeeded: bool) -> None:
         self.done += 1
@@ -53,46 +83,24 @@ class Jobs:
         self._failed.clear()
 
 
-class Nodes:
-    """The nodes that are connected, by index; and for how long they were, all of them together."""
+def _by_slots(needs: Iterable[tuple[Need, int]]) -> Counter[int]:
+    """Return how many jobs need how many slots."""
+    counts = Counter[int]()
+    for need, jobs in needs:
+        counts[need.slots] += jobs
+    return counts
 
-    def __init__(self) -> None:
-        self.connected: dict[int, float] = {}  # Since when.
-        self._before = 0.0
-        self._free: dict[int, float] = {}  # Since when they wait for their next job.
-        self._waits: deque[float] = deque(maxlen=REMEMBERED)
 
-    def connect(self, node: int, now: float) -> None:
-        self.connected.setdefault(node, now)
+@dataclass
+class Round:
+    """A job of a broadcast.
 
-    def disconnect(self, node: int, now: float) -> None:
-        self._free.pop(node, None)
-        since = self.connected.pop(node, None)
-        if since is not None:
-            self._before += now - since
+    Attributes:
+        began: when.
+        nodes: on how many it is run.
+        ended: on how many it has ended.
+    """
 
-    def available(self, now: float) -> float:
-        """Return the seconds that they were connected until now."""
-        return self._before + sum(now - since for since in self.connected.values())
-
-    def begin(self, node: int, now: float) -> None:
-        """A node has begun a job."""
-        if (since := self._free.pop(node, None)) is not None:
-            self._waits.append(now - since)
-
-    def end(self, node: int, now: float) -> None:
-        """A node has ended a job, and could begin the next one."""
-        if node in self.connected:
-            self._free[node] = now
-
-    def idle(self) -> None:
-        """There is no job: nodes that wait now wait for people."""
-        self._free.clear()
-
-    @property
-    def wait(self) -> float:
-        """How many seconds a node commonly waits between two jobs, while there are any.
-
-        It is next to nothing, but for jobs so short that they can't be handed out so fast.
-        """
-        return median(self._waits) if self._waits else 0.0
+    began: float
+    nodes: int
+    ended: int = 0

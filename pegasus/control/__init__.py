@@ -1,4 +1,4 @@
-"""How a run is told from another shell to end: `inv stop`, and the run's answer.
+"""How a run is told something from another shell, as by `inv stop`, and the run's answer.
 
 Each run has two files in `.pegasus/<queue file name>/runs/`, named after its id:
 
@@ -20,15 +20,21 @@ that nobody else does what it was meant to do::
     {"version": 1, "run": "5f0c91ab", "ok": true,
      "running": [{"job": 7, "node": "node-1", "command": "python train.py"}]}
 
-========== =====================================================================================
-do         the run
-========== =====================================================================================
-drain      takes no more jobs
-cancel     takes no more jobs, and cancels the running ones
-cancel job cancels the job whose number is in `job`, and goes on
-========== =====================================================================================
+============= ==================================================================================
+do            the run
+============= ==================================================================================
+drain         takes no more jobs
+cancel        takes no more jobs, and cancels the running ones
+cancel job    cancels the job whose number is in `job`, and goes on
+pause         takes no more jobs until it is told to resume
+resume        takes jobs again
+drain nodes   gives no more jobs to the nodes that the expression in `nodes` is for
+undrain nodes gives jobs to these nodes again
+============= ==================================================================================
 
-`running` are the commands that ran when it was told, of each the first line. What is wrong with a
-request is answered by `"ok": false` and an `error` in words. A line is at most 4096 bytes, and must
-come within five seconds.
+`running` are the commands that ran when it was told, of each the first line. To `pause` and
+`resume` belongs `changed`: whether it was not so already. To `drain nodes` and `undrain nodes`
+belongs `nodes`: the labels of those of which it was not so already. What is wrong with a request is
+answered by `"ok": false` and an `error` in words; where that is `no such job` or `no such node`,
+`why` may say more. A line is at most 65536 bytes, and must come within five seconds.
 """

@@ -31,7 +31,7 @@ def reach(connection: socket.socket, folder: Path, run: Record, patience: float)
     except OSError as error:
         if not run.is_here:
             raise StopError(
-                f"{run} is on {run.host} and can't be reached from here: run inv stop there, or,"
+                f"{run} is on {run.host} and can't be reached from here: say it there, or,"
                 f" if it is dead, delete {run.path(folder)}"
             ) from error
         if not isinstance(error, (ConnectionRefusedError, FileNotFoundError, NotADirectoryError)):

@@ -11,8 +11,13 @@ from typing import Any
 VERSION = 1
 #: Stands for a line that is longer than it may be; no message reads like this.
 TOO_LONG = b"too long"
-#: The error that a client needs to tell from others.
+#: The longest request, in bytes.
+LIMIT = 65536
+#: The errors that a client needs to tell from others.
 NO_SUCH_JOB = "no such job"
+NO_SUCH_NODE = "no such node"
+#: How the error of a run begins that does not know what it is told; some know less than others.
+UNKNOWN = "do must be "
 
 
 def encode(message: Mapping[str, object]) -> bytes:

@@ -8,19 +8,20 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from pegasus.control import protocol
 from pegasus.control.liveness import sweep
+from pegasus.control.obeying import Run, obey
 from pegasus.control.record import PREFIX, SOCKET, Record
 from pegasus.model import Attempt
 
-#: The longest request, in bytes, and for how many seconds it is waited for.
-LIMIT, PATIENCE = 4096, 5.0
+#: For how many seconds a request is waited for.
+PATIENCE = 5.0
 #: How many clients are heard at a time; more wait.
 CLIENTS = 16
 #: For how long nobody is heard when there are no more files or threads to be had, in seconds.
@@ -31,17 +32,8 @@ FAREWELL = 1.0
 SHOWN = 200
 
 
-class Run(Protocol):
-    """What others may ask of a run, from any thread."""
-
-    def drain(self) -> None: ...
-    def cancel(self) -> None: ...
-    def cancel_job(self, number: int, /) -> bool: ...
-    def running(self) -> Iterable[Attempt]: ...
-
-
 class Control:
-    """Lets other shells find a run and ask it to end, within a `with` block.
+    """Lets other shells find a run and tell it something, within a `with` block.
 
     A run that can't have this goes on without it. Clients are heard in threads of their own, so
     that none of them, whatever it sends or does not send, stands in the way of the run.
@@ -125,7 +117,7 @@ class Control:
         try:
             # A client that breaks off is no concern of ours.
             with client, contextlib.suppress(OSError):
-                request = protocol.read_line(client, LIMIT, PATIENCE)
+                request = protocol.read_line(client, protocol.LIMIT, PATIENCE)
                 if request:
                     self._reply(client, request)
         finally:
@@ -152,15 +144,15 @@ class Control:
         }
         running = [_describe(attempt) for attempt in self._run.running()]
         try:
-            self._obey(protocol.decode(request))
+            answer |= self._obey(protocol.decode(request))
         except ValueError as error:
             answer.update(ok=False, error=str(error))
         except Exception as error:  # A mistake of ours must not print a traceback into the run.
             answer.update(ok=False, error=f"internal error: {error!r}")
         return {**answer, "running": running}
 
-    def _obey(self, request: dict[str, Any]) -> None:
-        """Do what a request says.
+    def _obey(self, request: dict[str, Any]) -> Mapping[str, object]:
+        """Do what a request says; return what is to be told of it.
 
         Raises:
             ValueError: it is not one, or nothing that can be done.
@@ -169,16 +161,7 @@ class Control:
             raise ValueError(f"this run speaks version {protocol.VERSION}")
         if request.get("run") != self._record.id:
             raise ValueError("this is another run")
-        what, job = request.get("do"), request.get("job")
-        if what == "drain":
-            self._run.drain()
-        elif what == "cancel":
-            self._run.cancel()
-        elif what == "cancel job":
-            if type(job) is not int or not self._run.cancel_job(job):
-                raise ValueError(protocol.NO_SUCH_JOB)
-        else:
-            raise ValueError("do must be drain, cancel or cancel job")
+        return obey(self._run, request)
 
 
 def _describe(attempt: Attempt) -> dict[str, object]:

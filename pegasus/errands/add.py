@@ -27,6 +27,8 @@ def add(
     command: str,
     params: Iterable[str] = (),
     *,
+    slots: str | None = None,
+    on: str | None = None,
     head: bool = False,
     dry: bool = False,
 ) -> None:
@@ -36,6 +38,8 @@ def add(
         settings: which queue file, and whose nodes templates are checked for.
         command: a template; or `-` for stdin.
         params: `name=value`, of which those with the same name make a grid.
+        slots: how many slots of a node each job needs.
+        on: on which nodes the jobs may run.
         head: add at the head.
         dry: only say so.
 
@@ -49,7 +53,7 @@ def add(
     REGISTRY.use(settings.helpers)
     given = _given(params)
     texts = _lines() if command == STDIN else [(Place("the command", 1, 1), command)]
-    additions = [Addition.of(text, given, place) for place, text in texts]
+    additions = [Addition.of(text, given, place, slots, on) for place, text in texts]
     queue = queue_of(settings, "inv add", printer)
     if dry:
         queue.check(additions)

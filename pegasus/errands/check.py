@@ -34,11 +34,13 @@ def check(
     check_names(settings)
     ssh_config(settings)
     choose = partial(chosen, settings)
-    found = check_files(Path(settings.hosts_file), open_queue(settings, []), choose)
+    found = check_files(
+        Path(settings.hosts_file), open_queue(settings, []), choose, settings.allocation
+    )
     check_hooks(settings, found.nodes, found.entries)
     commands = (found.on_each if on_each else found.in_turn)(defaults(settings))
-    total = found.jobs * (len(found.nodes) if on_each else 1)
-    show(found, commands, total, show_all=show_all, as_json=as_json)
+    unfit, total = found.unfit(on_each=on_each), found.total(on_each=on_each)
+    show(found, commands, total, show_all=show_all, as_json=as_json, unfit=unfit)
     if not (found.ok or as_json):
         Printer(Screen()).say(problems_text(found))
     return found

@@ -31,10 +31,12 @@ def lock(settings: Settings, *, dry: bool = False) -> None:
     REGISTRY.use(settings.helpers)
     nodes = nodes_if_any(settings)
     queue_file = open_queue(settings, nodes)
+
+    def check() -> None:
+        check_queue(nodes, queue_file, settings.allocation).require()
+
     with queue_file.lock.hold("inv lock", lambda holder: printer(LockAwaited(str(holder)))):
         asker = ask if is_interactive() else None
-        rejected = edit(
-            queue_file.path, editor, lambda: check_queue(nodes, queue_file).require(), asker
-        )
+        rejected = edit(queue_file.path, editor, check, asker)
     if rejected:
         printer.say(f"restored what was there; the refused text is in {rejected}")

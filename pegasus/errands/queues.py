@@ -22,4 +22,5 @@ def queue_of(settings: Settings, purpose: str, printer: Printer) -> Queue:
         hosts=settings.hosts_file,
         on_wait=lambda holder: printer(LockAwaited(holder)),
         purpose=purpose,
+        allocation=settings.allocation,
     )

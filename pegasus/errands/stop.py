@@ -34,10 +34,9 @@ def stop(
         return
     do = "cancel job" if job is not None else "cancel" if now else "drain"
     report = tell_all(runs_folder(FileLock.of(Path(settings.queue_file))), do, job)
-    told = [answer for answer in report.answers if answer.ok]
-    for answer in told:
+    for answer in report.told:
         printer.say(describe(answer, now, job))
-    if not told:
+    if not report.told:
         raise StopError(excuse(report, job) or f"no run uses {settings.queue_file}")
     if report.troubles and job is None:
         raise StopError("\n".join(report.troubles))

@@ -6,26 +6,28 @@
       - python train.py --bs {{ bs }}
       bs:
       - '8'
+      slots:
+      - 2
       options:
         timeout: 2h
 
 The command and each parameter have a list of one element and lines are never folded, so that
 `tail -n 2 consumed.yaml` is the last job again, if that has nothing but a command of one line.
 What a reader of YAML 1.1 or 1.2 might take for anything but a text is quoted: pegasus 1.4 reads
-lists of strings and nothing else. An entry that is added may have several values to a parameter,
-and is its command alone where it has no parameters.
+lists of strings and nothing else. Only the number of slots is one. An entry that is added may have
+several values to a parameter, and is its command alone where there is nothing else to say.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import yaml
 
 from pegasus.errors import QueueFileError
-from pegasus.files.tree import OPTIONS
-from pegasus.model import Job, Params
+from pegasus.files.tree import OPTIONS, SLOTS
+from pegasus.model import Job, Written
 
 #: The values of each parameter.
 Grid = Sequence[tuple[str, Sequence[str]]]
@@ -73,21 +75,30 @@ def quoted(text: str) -> str:
 
 def flow(job: Job) -> str:
     """Return a job in canonical form on one line, as an entry of a list in brackets."""
-    fields = (("command", job.template), *job.params)
-    written = [f"{key(name)}: [{quoted(text)}]" for name, text in fields]
-    if job.options.written:
-        inner = ", ".join(f"{key(name)}: {quoted(text)}" for name, text in job.options.written)
-        written.append(f"{OPTIONS}: {{{inner}}}")
-    return "{" + ", ".join(written) + "}"
+    params = [(name, (text,)) for name, text in job.params]
+    return _flow(job.template, params, job.slots, job.options.written)
 
 
-def flow_entry(command: str, params: Grid) -> str:
+def flow_entry(command: str, params: Grid, slots: int | None = None, options: Written = ()) -> str:
     """Return an entry on one line, for a list in brackets; see `Writer.entry`."""
-    if not params:
-        return quoted(command)
-    fields = (("command", [command]), *params)
+    is_alone = not params and slots is None and not options
+    return quoted(command) if is_alone else _flow(command, params, slots, options)
+
+
+def _flow(command: str, params: Grid, slots: int | None, options: Written) -> str:
+    fields = (("command", (command,)), *params)
     written = [f"{key(name)}: [{', '.join(map(quoted, texts))}]" for name, texts in fields]
+    written += [] if slots is None else [f"{SLOTS}: [{slots}]"]
+    written += [f"{OPTIONS}: {_flow_options(options)}"] if options else []
     return "{" + ", ".join(written) + "}"
+
+
+def _flow_options(options: Written) -> str:
+    inner = (
+        f"{key(name)}: {quoted(value) if isinstance(value, str) else _flow_options(value)}"
+        for name, value in options
+    )
+    return "{" + ", ".join(inner) + "}"
 
 
 class Writer:
@@ -104,19 +115,22 @@ class Writer:
         self._newline = newline
         self._literal = literal
         self._written: dict[tuple[str, str], str] = {}
-        self._options_written: dict[Params, str] = {}
+        self._options_written: dict[Written, str] = {}
 
     def entries(self, jobs: Iterable[Job]) -> list[str]:
         """Return each job as an entry of a queue file, with the newline at its end."""
         return [self.job(job) for job in jobs]
 
-    def entry(self, command: str, params: Grid) -> str:
-        """Return an entry: a command alone, or with the values of its parameters."""
-        if not params:
+    def entry(
+        self, command: str, params: Grid, slots: int | None = None, options: Written = ()
+    ) -> str:
+        """Return an entry: a command alone, or with what else there is to say."""
+        if not params and slots is None and not options:
             value = self._value(command, self._margin + "  ")
             return f"{self._margin}- {value}{self._newline}"
         fields = (("command", (command,)), *params)
-        return self._dashed("".join(self._field(name, *texts) for name, texts in fields))
+        text = "".join(self._field(name, *texts) for name, texts in fields)
+        return self._dashed(text + self._rest(slots, options))
 
     def _dashed(self, fields: str) -> str:
         """Return fields as an entry, with a dash in place of the first one's margin."""
@@ -126,9 +140,7 @@ class Writer:
         """Return a job as such an entry."""
         fields = (("command", job.template), *job.params)
         text = "".join([self._written.get(field) or self._noted(field) for field in fields])
-        if written := job.options.written:
-            text += self._options_written.get(written) or self._options(written)
-        return self._dashed(text)
+        return self._dashed(text + self._rest(job.slots, job.options.written))
 
     def _noted(self, field: tuple[str, str]) -> str:
         """Return a field, and keep it for the jobs that have the same."""
@@ -140,15 +152,29 @@ class Writer:
         lines = [f"{margin}- {self._value(text, margin + '  ')}" for text in texts]
         return self._newline.join([f"{margin}{key(name)}:", *lines, ""])
 
-    def _options(self, options: Params) -> str:
-        margin = self._margin + "    "
-        lines = [f"{self._margin}  {OPTIONS}:"]
-        lines += [
-            f"{margin}{key(name)}: {self._value(text, margin + '  ')}" for name, text in options
-        ]
-        written = self._newline.join([*lines, ""])
-        self._options_written[options] = written
+    def _rest(self, slots: int | None, options: Written) -> str:
+        """Return what stands below the parameters."""
+        text = ""
+        if slots is not None:
+            text = (
+                f"{self._margin}  {SLOTS}:{self._newline}{self._margin}  - {slots}{self._newline}"
+            )
+        if options:
+            text += self._options_written.get(options) or self._options(options)
+        return text
+
+    def _options(self, options: Written) -> str:
+        lines = [f"{self._margin}  {OPTIONS}:", *self._lines(options, self._margin + "    "), ""]
+        written = self._options_written[options] = self._newline.join(lines)
         return written
+
+    def _lines(self, options: Written, margin: str) -> Iterator[str]:
+        for name, value in options:
+            if isinstance(value, str):
+                yield f"{margin}{key(name)}: {self._value(value, margin + '  ')}"
+            else:
+                yield f"{margin}{key(name)}:"
+                yield from self._lines(value, margin + "  ")
 
     def _value(self, text: str, margin: str) -> str:
         """Return a text as the value of a key; `margin` is for its lines where it has several."""

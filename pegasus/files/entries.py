@@ -1,8 +1,8 @@
 """Entries: what hosts.yaml and queue.yaml hold, checked, with every text in its place.
 
 An entry is a text, or a mapping with `hostname` or `command`; the other keys are parameters, but
-for `options` where that is a mapping. In queue.yaml, a mapping without `command` directly below an
-entry belongs to that one.
+for `slots`, and for `options` where that is a mapping. In queue.yaml, a mapping without `command`
+directly below an entry belongs to that one.
 """
 
 from __future__ import annotations
@@ -10,21 +10,37 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from pegasus import grid
 from pegasus.errors import HostsFileError, PlacedError, QueueFileError
-from pegasus.files import options
+from pegasus.files import options, slots
 from pegasus.files.reader import Reader
 from pegasus.files.source import Source
-from pegasus.files.tree import OPTIONS, Field, Fields, Item, Texts, first
-from pegasus.model import Options, Params, Place, Text
+from pegasus.files.tree import (
+    OPTIONS,
+    SLOTS,
+    Field,
+    Fields,
+    Item,
+    Texts,
+    Value,
+    fields_of,
+    first,
+    texts_of,
+)
+from pegasus.model import ONE_SLOT, Need, Options, Params, Place, Text, need_of
+from pegasus.slots.fitting import allocation_problem
 
 #: What a parameter is called, unless it is a command that YAML takes for a mapping.
 _NAME = re.compile(r"[\w.-]+")
 
 #: How similar a name is to the key that it may be a slip of.
 _SIMILAR = 0.8
+#: What an entry says that says nothing of how its jobs are run.
+NO_OPTIONS = Options()
 
 
 @dataclass(frozen=True)
@@ -35,19 +51,20 @@ class Kind:
         key: the key that an entry must have.
         product: what an entry expands to, for messages.
         error: what to raise.
-        joins: whether a mapping without the key belongs to the entry above.
+        joins: whether a mapping without the key belongs to the entry above; in such a file,
+            `slots` is how many a job needs, and in the other one which a node has.
+        options: what makes an option of its value, by its name.
     """
 
     key: str
     product: str
     error: type[PlacedError]
     joins: bool
+    options: Mapping[str, options.Parser]
 
 
-_NO_OPTIONS = Options()
-
-HOSTS = Kind("hostname", "nodes", HostsFileError, joins=False)
-QUEUE = Kind("command", "jobs", QueueFileError, joins=True)
+HOSTS = Kind("hostname", "nodes", HostsFileError, joins=False, options=options.OF_NODES)
+QUEUE = Kind("command", "jobs", QueueFileError, joins=True, options=options.OF_JOBS)
 
 
 @dataclass(frozen=True)
@@ -57,15 +74,32 @@ class Entry:
     Attributes:
         heads: the templates under `command` or `hostname`, at least one.
         params: the values of each parameter, at least one each, in the order of the file.
-        options: how its jobs are run, or what holds on its nodes.
         items: what it consists of in the file: one item of the list, or more where parameters
             follow below.
+        options: how its jobs are run, or what holds on its nodes.
+        slots: in queue.yaml, how many each of its jobs needs; None where it does not say so.
+        indices: in hosts.yaml, the numbers of the slots that each of its nodes has; None where
+            these are GPUs, to be counted.
+        slots_source: where one of the two stands, if it does.
     """
 
     heads: Texts
     params: Mapping[str, Texts]
-    options: Options
     items: tuple[Item, ...]
+    options: Options = NO_OPTIONS
+    slots: int | None = None
+    indices: tuple[int, ...] | None = ONE_SLOT.indices
+    slots_source: Text | None = None
+
+    @cached_property
+    def need(self) -> Need:
+        """What each of its jobs needs of a node."""
+        return need_of(self.slots, self.options)
+
+    @property
+    def slots_place(self) -> Place:
+        """Where it says something of slots; else where it begins."""
+        return self.slots_source.place if self.slots_source else self.place
 
     @property
     def place(self) -> Place:
@@ -119,38 +153,49 @@ def headless(item: Item, kind: Kind) -> Fields:
 
 
 def _entry(item: Item, kind: Kind) -> Entry:
-    heads: Texts
-    params: dict[str, Texts] = {}
-    found = _NO_OPTIONS
     if isinstance(item.content, Text):
-        heads = (item.content,)
+        entry = Entry((item.content,), {}, (item,))
     else:
-        params, found = _parted(item.content, kind)
+        params, said = _parted(item.content, kind)
         if kind.key not in params:
             raise kind.error(_no_key(item.content[0], kind), item.place)
-        heads = params.pop(kind.key)
-    for head in heads:
+        entry = Entry(params.pop(kind.key), params, (item,), **said)
+    for head in entry.heads:
         if not head.value.strip():
             raise kind.error(f"an empty {kind.key}; fill it in or remove it", head.place)
-    return _limited(Entry(heads, params, found, (item,)), kind)
+    return _checked(entry, kind)
 
 
-def _parted(fields: Fields, kind: Kind) -> tuple[dict[str, Texts], Options]:
-    """Return the values of each key, and the options."""
-    texts: dict[str, Texts] = {}
-    found = _NO_OPTIONS
+def _parted(fields: Fields, kind: Kind) -> tuple[dict[str, Texts], dict[str, Any]]:
+    """Return the values of each parameter and of the key, and what else an Entry has."""
+    params: dict[str, Texts] = {}
+    said: dict[str, Any] = {}
     for field in fields:
-        value = field.value
-        if isinstance(value, Text):
-            texts[field.name.value] = (value,)
-        elif not isinstance(value[0], Field):
-            texts[field.name.value] = value
-        elif field.name.value == OPTIONS:
-            found = options.parse(value, kind.error)
+        name = field.name.value
+        if name == slots.COUNT:
+            raise kind.error(slots.count_as_parameter(), field.name.place)
+        if name == SLOTS:
+            said |= _slots(field.value, kind)
+        elif texts := texts_of(field.value):
+            params[name] = texts
+        elif name == OPTIONS:
+            said["options"] = options.parse(fields_of(field.value), kind.options, kind.error)
         else:
-            problem = f"`{field.name}` is nested too deep; a value is a text or a list of texts"
-            raise kind.error(problem, first(value).place)
-    return texts, found
+            raise kind.error(_too_deep(field), first(field.value).place)
+    return params, said
+
+
+def _slots(value: Value, kind: Kind) -> dict[str, Any]:
+    """Return what an Entry has of the value of `slots`."""
+    texts = texts_of(value)
+    if kind.joins:
+        return {"slots": slots.of_jobs(texts), "slots_source": texts[0]}
+    indices = slots.of_nodes(texts, is_list=not isinstance(value, Text))
+    return {"indices": indices, "slots_source": texts[0]}
+
+
+def _too_deep(field: Field) -> str:
+    return f"`{field.name}` is nested too deep; a value is a text or a list of texts"
 
 
 def _no_key(field: Field, kind: Kind) -> str:
@@ -170,18 +215,15 @@ def _joined(entry: Entry, item: Item, fields: Fields, kind: Kind) -> Entry:
             )
             raise kind.error(problem, field.name.place)
     known = {*entry.params, *([OPTIONS] if entry.options.written else [])}
+    known |= {SLOTS} if entry.slots_source else set()
     for field in fields:
         if field.name.value in known:
             problem = f"`{field.name}` has values in the entry above already; remove one"
             raise kind.error(problem, field.name.place)
-    more, found = _parted(fields, kind)
-    joined = Entry(
-        entry.heads,
-        {**entry.params, **more},
-        found if found.written else entry.options,
-        (*entry.items, item),
-    )
-    return _limited(joined, kind)
+    more, said = _parted(fields, kind)
+    params = {**entry.params, **more}
+    joined = replace(entry, params=params, items=(*entry.items, item), **said)
+    return _checked(joined, kind)
 
 
 def looks_like_params(fields: Iterable[Field]) -> bool:
@@ -189,9 +231,15 @@ def looks_like_params(fields: Iterable[Field]) -> bool:
     return all(_NAME.fullmatch(field.name.value) for field in fields)
 
 
-def _limited(entry: Entry, kind: Kind) -> Entry:
+def _checked(entry: Entry, kind: Kind) -> Entry:
+    """Return an entry, if its parts do not contradict each other."""
     if entry.size > grid.LIMIT:
         raise kind.error(too_many(entry.size, kind), entry.place)
+    if problem := allocation_problem((), entry.need, ""):
+        raise kind.error(problem, entry.slots_place)
+    if entry.indices is None and entry.options.gpus is False:
+        problem = "`slots: gpus` says that they are GPUs, and `gpus` in `options` that they are not"
+        raise kind.error(f"{problem}; remove one", entry.slots_place)
     return entry
 
 

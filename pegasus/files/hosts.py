@@ -31,8 +31,8 @@ def load(path: Path, render: Render | None = None, refuse: Refuse = at_once) -> 
     An entry makes a node for each choice of a host name and of one value for each of its
     parameters; the host name varies slowest and the parameter written last fastest. Host names are
     templates that the same entry's parameters fill, and then patterns of names, each of which
-    stands for its names in the order of their numbers. What is in `options.cancel` must parse; it
-    is filled for each job.
+    stands for its names in the order of their numbers. Templates in `options` must parse; they are
+    filled for each job. What an entry says of slots holds for each of its nodes.
 
     Args:
         render: what fills host name templates; by default pegasus.template.render.
@@ -63,7 +63,7 @@ def load(path: Path, render: Render | None = None, refuse: Refuse = at_once) -> 
         for host, params in _hosts(entry, render, refuse):
             if len(nodes) == grid.LIMIT:
                 raise HostsFileError(f"this makes more than {grid.LIMIT:,} nodes", entry.place)
-            nodes.append(Node(len(nodes), host, params, entry.options))
+            nodes.append(Node(len(nodes), host, params, entry.options, entry.indices))
     return nodes
 
 
@@ -99,9 +99,7 @@ def _content(path: Path) -> bytes:
 
 def _hosts(entry: Entry, render: Render | None, refuse: Refuse) -> Iterator[tuple[Host, Params]]:
     """Yield the hosts of an entry; of a host name that makes a wrong one, those in front of it."""
-    try:
-        _check_cancel(entry.options)
-    except HostsFileError as error:
+    for error in _wrong_templates(entry.options):
         refuse(error)
     known: dict[str, list[Host]] = {}
     for head in entry.heads:
@@ -158,11 +156,12 @@ def _filled(head: Text, params: Params, render: Render | None) -> str:
         raise HostsFileError(error.advice, head.locate(error.line, error.column)) from error
 
 
-def _check_cancel(options: Options) -> None:
-    if not options.source:
-        return
-    try:
-        template.check(options.source.value)
-    except TemplateError as error:
-        place = options.source.locate(error.line, error.column)
-        raise HostsFileError(error.advice, place) from error
+def _wrong_templates(options: Options) -> Iterator[HostsFileError]:
+    """Yield what is wrong with the templates of options."""
+    for _, source in options.sources:
+        try:
+            template.check(source.value)
+        except TemplateError as error:
+            wrong = HostsFileError(error.advice, source.locate(error.line, error.column))
+            wrong.__cause__ = error
+            yield wrong

@@ -1,118 +1,130 @@
-"""What is known of a queue file's text, so that it is checked once and not with every job.
-
-The text is known to be right from some entry on, up to its end. When another process has taken
-jobs from the head, or put some there, what is behind them is as it was: only the head is new.
-"""
+"""What is known of a queue file's text, so that it is checked once and not with every job."""
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate, repeat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import NamedTuple
 
-from pegasus.errors import QueueFileError
 from pegasus.files.entries import QUEUE, Entry, join
-from pegasus.files.queuetext import Result, begin
+from pegasus.files.queueindex import Change, Index, Made, Standing
+from pegasus.files.queuetext import Edit, applied, begin
 from pegasus.files.reader import Reader
 from pegasus.files.source import Source
+from pegasus.files.tree import Span
+from pegasus.model import Need
+
+
+class Replaced(NamedTuple):
+    """Entries that an edit has put others in the place of.
+
+    Attributes:
+        first: the number of the first of them, counted from the head from 0.
+        gone: how many go.
+        edit: what is done to the text.
+        made: how many jobs each entry makes that the edit puts in, and what they need.
+    """
+
+    first: int
+    gone: int
+    edit: Edit
+    made: Sequence[tuple[int, Need]] = ()
 
 
 @dataclass(frozen=True)
 class Known:
-    """A queue file's content that is right.
+    """A queue file's content that is right. Its entries have numbers, from the head, from 0.
 
     Attributes:
         data: the content.
         source: the content as text.
-        begins: how far from the end of the text each entry begins, the last entry first.
-        totals: how many jobs there are from each of them to the end.
+        index: its entries.
         is_plain: whether each entry means the same without the others; see `Layout`.
+        is_flow: whether the list is in brackets.
     """
 
     data: bytes
     source: Source
-    begins: array[int] = field(repr=False)
-    totals: array[int] = field(repr=False)
+    index: Index = field(repr=False)
     is_plain: bool
+    is_flow: bool
 
     @classmethod
     def of(cls, data: bytes, reader: Reader, entries: Sequence[Entry]) -> Known:
         """Return what is known once `reader` has read `data` to its end, as these entries."""
         text, layout = reader.source.text, reader.layout
-        begins = array("q", (len(text) - begin(text, layout, entry) for entry in entries))
-        begins.reverse()
-        totals = array("q", accumulate(entry.size for entry in reversed(entries)))
-        return cls(data, reader.source, begins, totals, layout.is_plain)
+        index = Index.of(
+            Standing(len(text) - begin(text, layout, entry), entry.size, entry.need)
+            for entry in entries
+        )
+        return cls(data, reader.source, index, layout.is_plain, layout.is_flow)
 
     @property
-    def jobs(self) -> int:
-        """How many jobs there are."""
-        return self.totals[-1] if self.totals else 0
+    def is_apart(self) -> bool:
+        """Whether each entry can be read without the others."""
+        return self.is_plain and not self.is_flow
 
-    def changed(self, result: Result, sizes: Iterable[int] = repeat(1)) -> Known:
-        """Return what is known once the text is `result`, whose tail is the end of this one.
+    def begin(self, number: int) -> int:
+        """Return at which offset an entry begins; behind the last one, where the text ends."""
+        distance = self.index.begin(number) if number < len(self.index) else 0
+        return len(self.source.text) - distance
 
-        Args:
-            sizes: how many jobs each of the entries makes that were put in.
-        """
-        data = (self.source.bom + result.text).encode()
-        distance = len(result.tail)
-        kept = bisect_right(self.begins, distance)
-        begins, totals = self.begins[:kept], self.totals[:kept]
-        for text, size in reversed([*zip(result.jobs, sizes, strict=False)]):
-            distance += len(text)
-            begins.append(distance)
-            totals.append(size + (totals[-1] if totals else 0))
-        source = Source(data, self.source.file, self.source.error)
-        return Known(data, source, begins, totals, self.is_plain)
+    def entries(self, numbers: Sequence[int]) -> list[Entry]:
+        """Return the entries with these numbers, which are ascending."""
+        if self.is_apart:
+            return [entry for run in _runs(numbers) for entry in self._run(run)]
+        wanted = {*numbers}
+        found = enumerate(islice(join(Reader(self.source), QUEUE), max(wanted, default=-1) + 1))
+        return [entry for number, entry in found if number in wanted]
 
-    def has(self, distance: int) -> bool:
-        """Return whether an entry begins that far from the end of the text."""
-        index = bisect_left(self.begins, distance)
-        return index < len(self.begins) and self.begins[index] == distance
+    def _run(self, numbers: range) -> Iterator[Entry]:
+        """Yield entries that follow one another, without a look at those before."""
+        start = self.begin(numbers.start)
+        part = self.source.part(start, self.begin(numbers.stop))
+        entries = join(Reader(part), QUEUE)
+        return (_moved(entry, start) for entry in entries) if start else entries
 
-
-def validate(data: bytes, file: str, lint: Callable[[Entry], None], known: Known | None) -> Known:
-    """Check a queue file's content, as far as it is not the end of what is known.
-
-    Raises:
-        QueueFileError: it is wrong.
-    """
-    source = Source(data, file, QueueFileError)
-    reader = Reader(source)
-    shared = _shared_end(known.source.text, source.text) if known and known.is_plain else 0
-    begins: list[int] = []
-    sizes: list[int] = []
-    rest: array[int] = array("q")
-    totals: array[int] = array("q")
-    for entry in join(reader, QUEUE):
-        distance = len(source.text) - begin(source.text, reader.layout, entry)
-        if known and distance <= shared and reader.layout.is_plain and known.has(distance):
-            kept = bisect_right(known.begins, distance)
-            rest, totals = known.begins[:kept], known.totals[:kept]
-            break
-        lint(entry)
-        begins.append(distance)
-        sizes.append(entry.size)
-    for size in reversed(sizes):
-        totals.append(size + (totals[-1] if totals else 0))
-    begun = rest + array("q", reversed(begins))
-    return Known(data, source, begun, totals, reader.layout.is_plain)
+    def changed(self, replaced: Sequence[Replaced]) -> Known:
+        """Return what is known once entries, in their order, are replaced."""
+        text = self.source.text
+        edited = applied(text, [one.edit for one in replaced])
+        data = (self.source.bom + edited).encode()
+        index = self.index.changed([_change(one, len(text)) for one in replaced])
+        # Brackets go with the last entry, and where there was none.
+        is_flow = self.is_flow and len(self.index) > 0 and len(index) > 0
+        return Known(data, self.source.with_text(edited), index, self.is_plain, is_flow)
 
 
-def _shared_end(one: str, other: str) -> int:
-    """Return how many characters at the end of two texts are the same."""
-    most = min(len(one), len(other))
-    shared, step = 0, 1 << 16
-    while step:
-        longer = shared + step
-        if longer <= most and (
-            one[len(one) - longer : len(one) - shared]
-            == other[len(other) - longer : len(other) - shared]
-        ):
-            shared = longer
-        else:
-            step //= 2
-    return shared
+def _change(replaced: Replaced, length: int) -> Change:
+    """Return what a replacement is in numbers, in a text of that length."""
+    first, gone, edit, made = replaced
+    texts = zip(edit.entries, made, strict=True)
+    sizes = [Made(len(text), jobs, need) for text, (jobs, need) in texts]
+    grown = len(edit.text) - (edit.span.end - edit.span.start)
+    return Change(first, gone, length - edit.span.end, grown, sizes)
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[range]:
+    """Yield ascending numbers, those together that follow one another."""
+    run = range(0)
+    for number in numbers:
+        if run and number != run.stop:
+            yield run
+            run = range(0)
+        run = range(run.start if run else number, number + 1)
+    if run:
+        yield run
+
+
+def _moved(entry: Entry, by: int) -> Entry:
+    """Return an entry of a part of a text as one of the whole, in which the part begins there."""
+
+    def moved(span: Span) -> Span:
+        return Span(span.start + by, span.end + by)
+
+    items = (
+        item._replace(span=moved(item.span), leaves=tuple(map(moved, item.leaves)))
+        for item in entry.items
+    )
+    return replace(entry, items=tuple(items))

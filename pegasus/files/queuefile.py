@@ -1,4 +1,4 @@
-"""The queue file: look at the jobs at its head, take them, put them back.
+"""The queue file: look at the jobs in it, take some, put them back.
 
 `queue.yaml` is the queue, and belongs to the user: what is not taken stays byte for byte. A job
 that is taken is written to `consumed.yaml` first and only then leaves `queue.yaml`; one that is put
@@ -9,41 +9,34 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from errno import ENOENT
 from pathlib import Path
 
 from pegasus import storage
-from pegasus.errors import QueueFileError, SettingsError, StorageError
+from pegasus.errors import QueueFileError, SettingsError
 from pegasus.files import queuetext
 from pegasus.files.additions import Addition
 from pegasus.files.commit import Commits
 from pegasus.files.consumed import ConsumedFile
+from pegasus.files.content import ChangedError, Content
 from pegasus.files.entries import QUEUE, Entry, join
-from pegasus.files.known import Known, validate
+from pegasus.files.known import Known, Replaced
+from pegasus.files.outlook import Outlook
 from pegasus.files.queueend import Ending
-from pegasus.files.queuehead import head_of, jobs_of, without
+from pegasus.files.queuejobs import Pick, jobs_of, pick, without
 from pegasus.files.queuetext import New
 from pegasus.files.reader import Reader
 from pegasus.files.source import Source
 from pegasus.files.tolerant import Refuse, TolerantReader
+from pegasus.files.validation import validate
 from pegasus.journal.file import Journal
 from pegasus.journal.records import WHY_NEVER_STARTED
 from pegasus.locking import FileLock
-from pegasus.model import Job
+from pegasus.model import Job, Need
 from pegasus.storage import Signature
 
 __all__ = ["QueueFile", "Signature", "jobs_of"]
-
-#: How old a change in place must be before it is taken for all of it, in seconds: an editor, or
-#: a shell's `>`, empties the file first.
-SETTLING = 0.02
-
-
-class _ChangedError(Exception):
-    """Somebody wrote to the file after it was read."""
 
 
 class QueueFile:
@@ -79,13 +72,13 @@ class QueueFile:
             raise SettingsError(f"{path} can't be queue file and consumed file at once")
         self.path = path
         self.lock = FileLock.of(path)
-        self._left = self.lock.folder / "left"
+        self._content = Content(path, self.lock.folder / "left")
         self._commits = Commits(path, ConsumedFile(consumed), Journal(self.lock.folder), run)
         self._lint = lint or (lambda _: None)
         self._ending = Ending(str(path))
         self._known: Known | None = None
         self._looked_at: tuple[bytes, Reader] | None = None
-        self._signature: Signature | None = None
+        self._outlook: Outlook | None = None
 
     def signature(self) -> Signature | None:
         """Return what tells a change of the file cheaply; None while there is no file."""
@@ -107,7 +100,7 @@ class QueueFile:
             QueueFileError: the file is missing; or, while reading, it is no YAML or no list.
             StorageError: it can't be read.
         """
-        data = self._content()
+        data = self._bytes()
         reader = TolerantReader(Source(data, str(self.path), QueueFileError), QUEUE, refuse)
         self._looked_at = data, reader
         return reader.entries()
@@ -121,31 +114,62 @@ class QueueFile:
         if self._looked_at is not None:
             self._known, self._looked_at = Known.of(*self._looked_at, entries), None
 
-    def peek(self, count: int) -> list[Job]:
-        """Return the first `count` jobs, or as many as there are, without taking them.
+    def lint_with(self, lint: Callable[[Entry], None]) -> None:
+        """Have entries linted by this from now on, those too that have been before."""
+        self._lint, self._known = lint, None
 
-        The file is checked if somebody else has changed it.
+    def look(self) -> Outlook:
+        """Return what stands in the file, for those who choose which jobs to take.
+
+        The file is checked if somebody else has changed it; while nobody has, it is the same.
 
         Raises:
             QueueFileError: it is missing or wrong. `lint` may raise other errors.
             StorageError: it can't be read.
         """
-        return head_of(self._read(), count).jobs
+        self._read()
+        assert self.outlook is not None  # It was read.  # noqa: S101
+        return self.outlook
+
+    @property
+    def outlook(self) -> Outlook | None:
+        """What stood in the file when it was last read or written; None before."""
+        if self._known is None:
+            return None
+        if self._outlook is None or not self._outlook.shows(self._known):
+            self._outlook = Outlook(self._known)
+        return self._outlook
+
+    def jobs_at(self, positions: Sequence[int]) -> list[Job]:
+        """Return the jobs at these positions, as far as the content last looked at has them.
+
+        Args:
+            positions: counted from the head from 0, as entries make jobs, and ascending.
+        """
+        known = self._known or self._read()
+        return _jobs(pick(known, [one for one in positions if one < known.index.jobs]))
+
+    def peek(self, count: int) -> list[Job]:
+        """Return the first `count` jobs, or as many as there are; for errors see `look`."""
+        known = self._read()
+        return _jobs(pick(known, _first(known, count)))
 
     @property
     def jobs(self) -> int | None:
         """How many jobs stood in the file when it was last read or written; None before."""
-        return self._known.jobs if self._known else None
+        return self._known.index.jobs if self._known else None
 
-    def take(self, count: int, expected: Sequence[Job] | None = None) -> list[Job]:
-        """Take the first `count` jobs, or as many as there are, in one commit.
+    def take(self, which: int | Sequence[int], expected: Sequence[Job] | None = None) -> list[Job]:
+        """Take jobs, wherever they stand, in one commit.
 
-        An entry that makes several jobs is taken apart: what is left of it stands at the head
-        as an entry for each job. See `peek` for the errors.
+        An entry that makes several jobs is taken apart: what is left of it stands in its place
+        as an entry for each job. See `look` for the errors.
 
         Args:
-            expected: the jobs that `peek` returned. If the file has others at its head by now,
-                nothing is taken.
+            which: their positions, as for `jobs_at`; or a number: so many from the head, or as
+                many as there are.
+            expected: the jobs that `jobs_at` or `peek` returned. If the file has others there by
+                now, or none, nothing is taken.
 
         Returns:
             The jobs that were taken, each with an id that no other job of the file has or had.
@@ -156,12 +180,17 @@ class QueueFile:
         """
         while True:
             known = self._read()
-            head = head_of(known, count)
-            if not head.jobs or (expected is not None and head.jobs != [*expected]):
+            positions = _first(known, which) if isinstance(which, int) else which
+            if not positions or positions[-1] >= known.index.jobs:
                 return []
-            with suppress(_ChangedError):
-                known = without(known, head)
-                jobs, signature = self._commits.take(head.jobs, known.data, self._assert_unchanged)
+            picks = pick(known, positions)
+            jobs = _jobs(picks)
+            if expected is not None and jobs != [*expected]:
+                return []
+            known = without(known, picks)
+            with suppress(ChangedError):
+                unchanged = self._content.assert_unchanged
+                jobs, signature = self._commits.take(jobs, known.data, unchanged)
                 self._written(known, signature)
                 return jobs
 
@@ -192,7 +221,7 @@ class QueueFile:
         """
 
         def put(data: bytes) -> Signature:
-            return self._commits.put(jobs, data, why, self._assert_unchanged)
+            return self._commits.put(jobs, data, why, self._content.assert_unchanged)
 
         self._insert(jobs, put, at_end)
 
@@ -212,8 +241,8 @@ class QueueFile:
         """Put jobs or entries in; `write` has the new content replace the old one."""
         while True:
             known = None if at_end else self._with_head(new)
-            data = known.data if known else self._ending.add(self._content(missing=b""), new)
-            with suppress(_ChangedError):
+            data = known.data if known else self._ending.add(self._bytes(missing=b""), new)
+            with suppress(ChangedError):
                 self._written(known, write(data))
                 return
 
@@ -221,22 +250,24 @@ class QueueFile:
         known = self._read(missing=b"")
         reader = Reader(known.source)
         first = next(join(reader, QUEUE), None)
-        sizes = [one.entry.size if isinstance(one, Addition) else 1 for one in new]
-        return known.changed(queuetext.insert(known.source.text, reader.layout, first, new), sizes)
+        edit = queuetext.insert(known.source.text, reader.layout, first, new)
+        return known.changed([Replaced(0, 0, edit, [_made(one) for one in new])])
 
     def _replace(self, data: bytes) -> Signature:
         """Replace the content. It is no commit, and what a crash leaves of it is swept away."""
-        return storage.replace(self.path, data, self._assert_unchanged, secrets.token_hex(4))
+        return storage.replace(
+            self.path, data, self._content.assert_unchanged, secrets.token_hex(4)
+        )
 
     def _read(self, missing: bytes | None = None) -> Known:
         """Return the content, checked; `missing` stands for it where there is no file."""
-        data = self._content(missing)
+        data = self._bytes(missing)
         if not self._known or self._known.data != data:
             self._known = validate(data, str(self.path), self._lint, self._known)
         return self._known
 
-    def _content(self, missing: bytes | None = None) -> bytes:
-        data = self._settled()
+    def _bytes(self, missing: bytes | None = None) -> bytes:
+        data = self._content.read()
         if data is None:
             data = missing
         if data is None:
@@ -244,48 +275,19 @@ class QueueFile:
             raise QueueFileError(f"{self.path}: there is no such file; {hint}")
         return data
 
-    def _settled(self) -> bytes | None:
-        """Return what is in the file, once nobody is in the middle of writing it."""
-        for _ in range(10):
-            before, self._signature = self._signature, self.signature()
-            try:
-                data = storage.read(self.path)
-            except StorageError as error:
-                if error.errno == ENOENT:
-                    return None
-                raise
-            if not _is_fresh(before, self._signature) or self._is_ours(self._signature):
-                break
-            time.sleep(SETTLING)
-        return data
-
     def _written(self, known: Known | None, signature: Signature) -> None:
-        self._signature, self._known = signature, known
-        # Other runs need not wonder whether an editor is still writing.
-        with suppress(OSError), open(self._left, "w", opener=_private) as file:
-            file.write(repr(signature))
-
-    def _is_ours(self, signature: Signature | None) -> bool:
-        """Whether a run left the file like this, complete."""
-        try:
-            return self._left.read_text() == repr(signature)
-        except OSError:
-            return False
-
-    def _assert_unchanged(self) -> None:
-        if self.changed_since(self._signature):
-            raise _ChangedError
+        self._known = known
+        self._content.written(signature)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _first(known: Known, count: int) -> range:
+    return range(min(count, known.index.jobs))
 
 
-def _is_fresh(before: Signature | None, now: Signature | None) -> bool:
-    """Whether somebody has begun to write a file just now, and may not be at its end.
+def _jobs(picks: Iterable[Pick]) -> list[Job]:
+    return [job for one in picks for job in one.jobs]
 
-    Editors write in place, or they write a new file of the same name; both come in pieces.
-    """
-    if not now or before == now:
-        return False
-    return 0 <= time.time() - now.modified / 1e9 < SETTLING
+
+def _made(new: New) -> tuple[int, Need]:
+    """Return how many jobs that makes which is put in, and what they need."""
+    return (new.entry.size, new.entry.need) if isinstance(new, Addition) else (1, new.need)

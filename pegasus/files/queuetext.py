@@ -1,14 +1,15 @@
 """Cuts entries out of a queue file's text, and puts jobs in; every other character stays.
 
-Pure functions on text: `pegasus.files.queuefile` reads and writes the files. This is about the
-head, where entries are taken; `pegasus.files.queueend` is about the end. Comments that have a line
-of their own are nobody's: they stay where an entry around them goes.
+Pure functions on text: `pegasus.files.queuefile` reads and writes the files. This is about entries
+anywhere, and about the head, where jobs are put back; `pegasus.files.queueend` is about the end.
+Comments that have a line of their own are nobody's: they stay where an entry around them goes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from pegasus.files.additions import Addition
@@ -20,6 +21,7 @@ from pegasus.model import Job, Text
 
 _GAP = re.compile(GAP)
 _REST_OF_LINE = re.compile(rf"[ \t]*(?:#[^{BREAKS}]*)?(?:\r\n|[{BREAKS}]|\Z)")
+_BLOCK_SCALAR = re.compile(r"[|>]\d?(?P<keeps>\+)?")
 _COMMENT_LINE = re.compile(rf"(?<=[{BREAKS}])[ \t]*(#[^{BREAKS}]*)")
 _DOCUMENT_END = re.compile(
     rf"(?:(?<=[{BREAKS}])|\A)\.\.\.(?:[ \t]*(?:\r\n|[{BREAKS}]|\Z)|(?=[ \t]))"
@@ -30,16 +32,39 @@ _DOCUMENT_END = re.compile(
 New = Job | Addition
 
 
-class Result(NamedTuple):
-    """A new text; `jobs` are the entries that were put in, one text each."""
+class Edit(NamedTuple):
+    """What is put in the place of a part of a text.
 
-    lead: str
-    jobs: list[str]
-    tail: str
+    Attributes:
+        span: that part.
+        kept: what comes first: comments that were in it.
+        entries: the entries that come then, one text each.
+    """
+
+    span: Span
+    kept: str
+    entries: Sequence[str] = ()
 
     @property
     def text(self) -> str:
-        return "".join([self.lead, *self.jobs, self.tail])
+        return "".join([self.kept, *self.entries])
+
+
+class Cut(NamedTuple):
+    """An entry that is to go, and those of its jobs that are to stay."""
+
+    entry: Entry
+    left: Sequence[Job] = ()
+
+
+def applied(text: str, edits: Iterable[Edit]) -> str:
+    """Return a text with all edits made, which are in its order."""
+    parts: list[str] = []
+    at = 0
+    for edit in edits:
+        parts += text[at : edit.span.start], edit.text
+        at = edit.span.end
+    return "".join([*parts, text[at:]])
 
 
 def begin(text: str, layout: Layout, entry: Entry) -> int:
@@ -53,28 +78,41 @@ def begin(text: str, layout: Layout, entry: Entry) -> int:
 def cut(
     text: str,
     layout: Layout,
-    entries: Sequence[Entry],
-    left: Sequence[Job],
-    aliases: Iterable[Alias] = (),
-) -> Result:
-    """Take out the first entries, and put `left`, jobs of the last of them, in their place.
+    cuts: Sequence[Cut],
+    above: Callable[[int], Entry | None] = lambda _: None,
+) -> list[Edit]:
+    """Take out entries, and put the jobs that are left of each in its place.
 
     Args:
-        aliases: all that the text has, if anchors are set in the entries: those that need it
-            are written out.
+        cuts: in the order of the text.
+        above: called with the index of a cut; returns the entry before it, if that is not cut.
     """
-    lead: list[str] = []
-    end = 0
-    for entry in entries:
-        is_whole = not left or entry is not entries[-1]
-        span, kept = _region(text, layout, entry, is_whole)
-        lead += text[end : span.start], kept
-        end = span.end
-    gone = Span(begin(text, layout, entries[0]), end)
-    jobs = _written(text, layout, entries[0], left, end)
-    if layout.is_flow and jobs:
-        jobs[-1] = jobs[-1].removesuffix(", ")
-    return Result("".join(lead), jobs, _without_aliases(text, gone, aliases))
+    edits: list[Edit] = []
+    start, behind = len(text) + 1, ""
+    for number in reversed(range(len(cuts))):
+        entry, left = cuts[number]
+        span, kept = _region(text, layout, entry, is_whole=not left)
+        stop = gap_end(text, span.end)
+        gap = text[span.end : stop] if stop < start else text[span.end : start] + behind
+        entries = _written(text, layout, entry, left, gap) if left else []
+        if layout.is_flow and entries:
+            entries[-1] = entries[-1].removesuffix(", ")
+        elif not (layout.is_flow or kept or entries):
+            kept = _guard(text, entry, gap, partial(above, number))
+        edits.append(Edit(span, kept, entries))
+        start, behind = span.start, kept + ("" if entries else gap)
+    return edits[::-1]
+
+
+def without_aliases(aliases: Iterable[Alias], gone: Sequence[Span]) -> Iterator[Edit]:
+    """Yield what writes out the aliases that stay and refer to an anchor in what is gone."""
+
+    def is_gone(at: int) -> bool:
+        return any(span.start <= at < span.end for span in gone)
+
+    for alias in aliases:
+        if is_gone(alias.source) and not is_gone(alias.span.start):
+            yield Edit(alias.span, _flow(alias.value))
 
 
 def emptied(text: str, layout: Layout, entries: Sequence[Entry]) -> str:
@@ -82,42 +120,34 @@ def emptied(text: str, layout: Layout, entries: Sequence[Entry]) -> str:
 
     Brackets and the document's end mark go, and the last line gets an end.
     """
-    body = cut(text, layout, entries, ()).text if entries else text
-    shift = len(body) - len(text)
+    edits = cut(text, layout, [Cut(entry) for entry in entries])
     if layout.brackets:
-        first, last = layout.brackets
-        last += shift
-        body = body[:first] + body[first + 1 : last] + body[last + 1 :]
-        shift -= 2
-    if layout.document_end:
-        at = layout.document_end.start + shift
-        body = body[:at] + _DOCUMENT_END.sub("", body[at:])
+        first, last = (Edit(Span(at, at + 1), "") for at in layout.brackets)
+        edits = [first, *edits, last]
+    end = layout.document_end.start if layout.document_end else len(text)
+    body = applied(text[:end], edits) + _DOCUMENT_END.sub("", text[end:])
     return body if not body or body[-1] in "\r\n" else body + newline(text)
 
 
-def insert(text: str, layout: Layout, first: Entry | None, new: Sequence[New]) -> Result:
+def insert(text: str, layout: Layout, first: Entry | None, new: Sequence[New]) -> Edit:
     """Put jobs or entries before the first entry; None says that there is none."""
     if first is None:
-        return Result(emptied(text, layout, ()), in_block(new, 0, text), "")
+        return Edit(Span(0, len(text)), emptied(text, layout, ()), in_block(new, 0, text))
     at = begin(text, layout, first)
-    return Result(text[:at], _written(text, layout, first, new, at), text[at:])
+    return Edit(Span(at, at), "", _written(text, layout, first, new, gap=""))
 
 
 def in_block(new: Sequence[New], column: int, text: str, *, literal: bool = True) -> list[str]:
     """Return jobs or entries as items of a list whose dashes are at `column` of `text`."""
     writer = Writer(column, newline(text), literal)
     return [
-        writer.entry(one.command, one.params) if isinstance(one, Addition) else writer.job(one)
-        for one in new
+        writer.entry(*one.written) if isinstance(one, Addition) else writer.job(one) for one in new
     ]
 
 
 def in_flow(new: Sequence[New]) -> list[str]:
     """Return jobs or entries as items of a list in brackets."""
-    return [
-        flow_entry(one.command, one.params) if isinstance(one, Addition) else flow(one)
-        for one in new
-    ]
+    return [flow_entry(*one.written) if isinstance(one, Addition) else flow(one) for one in new]
 
 
 def _region(text: str, layout: Layout, entry: Entry, is_whole: bool) -> tuple[Span, str]:
@@ -159,26 +189,41 @@ def _gaps(entry: Entry) -> Iterator[Span]:
     yield Span(at, entry.items[-1].span.end)
 
 
-def _written(text: str, layout: Layout, first: Entry, new: Sequence[New], at: int) -> list[str]:
-    """Return what is to be put before `at`, in the style of the list."""
+def _written(text: str, layout: Layout, first: Entry, new: Sequence[New], gap: str) -> list[str]:
+    """Return what is to be put where `first` begins, in the style of the list; `gap` comes then."""
     if layout.is_flow:
         return [f"{one}, " for one in in_flow(new)]
     column = column_of(text, first)
     # What is indented deeper than a literal block that it follows would become part of it.
-    after = text[at : gap_end(text, at)]
-    is_safe = not re.search(rf"(?:\A|[{BREAKS}])(?:\t| {{{column + 4}}})", after)
+    is_safe = not _is_deep(_first_of(gap, column), column + 4)
     return in_block(new, column, text, literal=is_safe)
 
 
-def _without_aliases(text: str, gone: Span, aliases: Iterable[Alias]) -> str:
-    """Return the text behind `gone`, with nothing in it that refers to an anchor in there."""
-    parts: list[str] = []
-    at = gone.end
-    for alias in aliases:
-        if alias.span.start >= gone.end and gone.start <= alias.source < gone.end:
-            parts += text[at : alias.span.start], _flow(alias.value)
-            at = alias.span.end
-    return "".join([*parts, text[at:]])
+def _guard(text: str, entry: Entry, gap: str, above: Callable[[], Entry | None]) -> str:
+    """Return what keeps an entry above from going on in what stood behind one that is gone."""
+    column = column_of(text, entry)
+    first = _first_of(gap, column)
+    if not re.search(rf"[{BREAKS}]|\S", first) or not (before := above()):
+        return ""
+    found = _BLOCK_SCALAR.match(text, before.items[-1].leaves[-1].start)
+    if found and (found["keeps"] or _is_deep(first, column + 1)):
+        return " " * column + "#" + newline(text)
+    return ""
+
+
+def _first_of(gap: str, column: int) -> str:
+    """Return what of a gap comes before any comment that would end the block scalar of an item.
+
+    Args:
+        column: of the item's dash.
+    """
+    found = re.search(rf"(?:\A|(?<=[{BREAKS}])) {{0,{column}}}#", gap)
+    return gap[: found.start()] if found else gap
+
+
+def _is_deep(gap: str, indent: int) -> bool:
+    """Return whether a line of a gap is indented that much."""
+    return bool(re.search(rf"(?:\A|[{BREAKS}])(?:\t| {{{indent}}})", gap))
 
 
 def _flow(value: Value) -> str:

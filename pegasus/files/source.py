@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 
 from pegasus.errors import PlacedError
@@ -44,6 +45,16 @@ class Source:
         self.bom = BOM if text.startswith(BOM) else ""
         self.text = text[len(self.bom) :]
 
+    def with_text(self, text: str) -> Source:
+        """Return the source of another text in the same file."""
+        other = copy.copy(self)
+        other.text, other._counted = text, (0, 0)
+        return other
+
+    def part(self, begin: int, end: int | None = None) -> Source:
+        """Return a part of the text as a source of its own, whose places are those in the file."""
+        return _Part(self, begin, end)
+
     def place(self, offset: int) -> Place:
         """Return line and column of an offset; cheap when it is near the one before."""
         since, lines = self._counted
@@ -71,6 +82,19 @@ class Source:
     def stream(self) -> Stream:
         """Return the text as a file for a parser, which then reads no further than it must."""
         return Stream(self.text)
+
+
+class _Part(Source):
+    """The text between two offsets of a whole one."""
+
+    def __init__(self, whole: Source, begin: int, end: int | None) -> None:
+        self.file, self.error, self.bom = whole.file, whole.error, ""
+        self.text = whole.text[begin:end]
+        self._whole = whole
+        self._begin = begin
+
+    def place(self, offset: int) -> Place:
+        return self._whole.place(self._begin + offset)
 
 
 class Stream:

@@ -1,7 +1,7 @@
 """What hosts.yaml and queue.yaml hold, before it is known which of the two: items of a list.
 
-An item is a text or a mapping, which is flat but for `options`. Each knows where it stands in the
-file, so that it can be cut out of it.
+An item is a text or a mapping, which is flat but for `options`, and for `env` in there. Each knows
+where it stands in the file, so that it can be cut out of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pegasus.model import Place, Text
 
 #: The key whose value may be a mapping, and then is no parameter.
 OPTIONS = "options"
+#: The key that is never a parameter: which slots a node has, or how many a job needs.
+SLOTS = "slots"
 
 Texts = tuple[Text, ...]
 
@@ -33,6 +35,20 @@ def first(value: Value) -> Text:
     if isinstance(value, Text):
         return value
     return value[0].name if isinstance(value[0], Field) else value[0]
+
+
+def fields_of(value: Value) -> Fields:
+    """Return the fields of a mapping; none of another value."""
+    if isinstance(value, Text):
+        return ()
+    return tuple(field for field in value if isinstance(field, Field))
+
+
+def texts_of(value: Value) -> Texts:
+    """Return a text, or those of a list; none of a mapping."""
+    if isinstance(value, Text):
+        return (value,)
+    return tuple(text for text in value if isinstance(text, Text))
 
 
 class Span(NamedTuple):

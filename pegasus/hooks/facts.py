@@ -30,10 +30,10 @@ COUNTED = ("done", "failed", "lost", "cancelled")
 #: The names of what is known of a run, of an attempt that failed, and of what a run has come to.
 OF_RUN = ("run", "mode", "queue_file")
 OF_FAILURE = (
-    *("job", "attempt", "node", "command", "outcome", "exit_status"),
+    *("job", "attempt", "node", "slots", "command", "outcome", "exit_status"),
     *("stdout_log", "stderr_log"),
 )
-OF_PROGRESS = (*COUNTED, "running", "queued", "nodes_lost", "elapsed")
+OF_PROGRESS = (*COUNTED, "running", "queued", "unfit", "nodes_lost", "elapsed")
 OF_END = ("exit_status", "interrupted")
 #: The names of what others may have worded.
 REPORTED = ("exit_signal", "ending")
@@ -56,7 +56,7 @@ class Facts:
     Attributes:
         known: what pegasus knows, by names without what comes before them.
         reported: the same for texts that a host or a program may have chosen.
-        params: the parameters that fill the command of a job, the `hostname` among them.
+        params: the parameters that fill the command of a job, with `hostname` and its `slots`.
     """
 
     known: Mapping[str, str]
@@ -105,6 +105,7 @@ def of_failure(
         "job": str(attempt.job.id),
         "attempt": str(attempt.number),
         "node": attempt.node.label,
+        "slots": str(attempt.slots),
         "command": attempt.command,
         "outcome": ending.outcome.value,
         "exit_status": _number(ending.exit_status),
@@ -112,7 +113,7 @@ def of_failure(
     }
     reported = {"exit_signal": ending.exit_signal or "", "ending": str(ending)}
     reported = {name: printable(text) for name, text in reported.items()}
-    return Facts(known, reported, attempt.job.variables(attempt.node))
+    return Facts(known, reported, attempt.job.variables(attempt.node, attempt.slots))
 
 
 def of_progress(
@@ -129,6 +130,7 @@ def of_progress(
     numbers = {kind: str(kinds[kind]) for kind in COUNTED}
     numbers["running"] = str(len(result.running))
     numbers["queued"] = _number(queued)
+    numbers["unfit"] = str(sum(one.jobs for one in result.unfit))
     numbers["nodes_lost"] = str(len({*result.unreachable, *result.lost}))
     numbers["elapsed"] = str(int(elapsed))
     return Facts({**_of_run(run, queue_file), **numbers})

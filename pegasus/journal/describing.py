@@ -93,7 +93,8 @@ def _jobs_requeued(event: events.JobRequeued) -> dict[str, Any]:
 def _attempt_started(event: events.AttemptStarted) -> dict[str, Any]:
     attempt = event.attempt
     told = {"command": attempt.command, "repeats": attempt.repeats}
-    return {**_key(attempt), **name_fields(attempt.node), **told}
+    slots = [*attempt.slots.indices]
+    return {**_key(attempt), **name_fields(attempt.node), **told, "slots": slots}
 
 
 def _attempt_announced(event: events.AttemptAnnounced) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def _cancel_command_ended(event: events.CancelCommandEnded) -> dict[str, Any]:
 
 
 def _node_connected(event: events.NodeConnected) -> dict[str, Any]:
-    return name_fields(event.node)
+    return {**name_fields(event.node), "slots": [*event.slots.indices]}
 
 
 def _node_unreachable(event: events.NodeUnreachable) -> dict[str, Any]:
@@ -123,6 +124,44 @@ def _node_unreachable(event: events.NodeUnreachable) -> dict[str, Any]:
 
 def _node_gone(event: events.NodeDisconnected | events.NodeLost) -> dict[str, Any]:
     return {**name_fields(event.node), "problem": event.detail}
+
+
+def _node_added(event: events.NodeAdded) -> dict[str, Any]:
+    return node_fields(event.node)
+
+
+def _node_drained(event: events.NodeDrained) -> dict[str, Any]:
+    return {**name_fields(event.node), "removed": event.removed}
+
+
+def _node_undrained(event: events.NodeUndrained) -> dict[str, Any]:
+    return name_fields(event.node)
+
+
+def _jobs_unfit(event: events.JobsUnfit) -> dict[str, Any]:
+    return {"unfit": [_unfit(one) for one in event.unfit]}
+
+
+def _unfit(unfit: events.Unfit) -> dict[str, Any]:
+    need, place = unfit.need, unfit.place
+    return {
+        "jobs": unfit.jobs,
+        "slots": need.slots,
+        "on": need.on or None,
+        "allocation": need.allocation or None,
+        "file": place.file,
+        "line": place.line,
+        "column": place.column,
+        "problem": unfit.problem,
+    }
+
+
+def _paused(event: events.Paused) -> dict[str, Any]:
+    return {"running": event.running}
+
+
+def _resumed(event: events.Resumed) -> dict[str, Any]:
+    return {}
 
 
 def _key(attempt: Attempt) -> dict[str, Any]:
@@ -153,4 +192,10 @@ _DESCRIBED: dict[type[Event], tuple[str, Callable[..., dict[str, Any]]]] = {
     events.NodeUnreachable: (records.NODE_UNREACHABLE, _node_unreachable),
     events.NodeDisconnected: (records.NODE_DISCONNECTED, _node_gone),
     events.NodeLost: (records.NODE_LOST, _node_gone),
+    events.NodeAdded: (records.NODE_ADDED, _node_added),
+    events.NodeDrained: (records.NODE_DRAINED, _node_drained),
+    events.NodeUndrained: (records.NODE_UNDRAINED, _node_undrained),
+    events.JobsUnfit: (records.JOBS_UNFIT, _jobs_unfit),
+    events.Paused: (records.PAUSED, _paused),
+    events.Resumed: (records.RESUMED, _resumed),
 }

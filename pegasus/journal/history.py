@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from pegasus.journal import records
 from pegasus.journal.file import JournalReader
 from pegasus.journal.jobs import AttemptHistory, JobHistory, JobState, Taking
-from pegasus.journal.nodes import NodeHistory, NodeState, RunHistory
-from pegasus.model import Outcome
+from pegasus.journal.nodes import OF_RUNS, NodeHistory, NodeState, RunHistory
+from pegasus.journal.records import number_in, numbers_in
+from pegasus.model import ONE_SLOT, Outcome
 from pegasus.storage import staged_place
 
 __all__ = [
@@ -35,13 +36,6 @@ _ID = re.compile("[0-9A-Za-z-]{1,64}")
 
 #: What a broken record may lead to, and what then happens to it: nothing.
 _BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-
-_NODE_STATES = {
-    records.NODE_CONNECTED: NodeState.CONNECTED,
-    records.NODE_UNREACHABLE: NodeState.UNREACHABLE,
-    records.NODE_DISCONNECTED: NodeState.DISCONNECTED,
-    records.NODE_LOST: NodeState.LOST,
-}
 
 Record = dict[str, Any]
 
@@ -84,9 +78,7 @@ class History:
         self._is_undecided = False
         self._states: dict[int, JobState] = {}  # Those that nothing has changed since.
         self._handlers: dict[str, Callable[[Record], None]] = {
-            records.RUN_STARTED: self._run_started,
-            records.RUN_ENDED: self._run_ended,
-            records.RUN_DIED: self._run_died,
+            **dict.fromkeys(OF_RUNS, self._told_of_run),
             records.JOBS_TAKEN: self._committed,
             records.JOBS_REQUEUED: self._committed,
             records.UNDONE: self._undone,
@@ -94,7 +86,6 @@ class History:
             records.ATTEMPT_ANNOUNCED: self._attempt_announced,
             records.ATTEMPT_ENDED: self._attempt_ended,
             records.NEVER_STARTED: self._never_started,
-            **dict.fromkeys(_NODE_STATES, self._node_changed),
         }
 
     def catch_up(self) -> bool:
@@ -161,30 +152,8 @@ class History:
             self.runs[name] = RunHistory(name)
         return self.runs[name]
 
-    def _run_started(self, record: Record) -> None:
-        run = self._run(record)
-        run.started = str(record["at"])
-        run.mode, run.host, run.user = (
-            str(record.get(key, "")) for key in ("mode", "host", "user")
-        )
-        run.pid = _number(record, "pid") or 0
-        run.settings = dict(record.get("settings") or {})
-        for fields in record.get("nodes") or ():
-            _node(run, fields)
-
-    def _run_ended(self, record: Record) -> None:
-        run = self._run(record)
-        run.ended = str(record["at"])
-        run.exit_status = _number(record, "exit_status")
-        run.interrupted = _number(record, "interrupted")
-
-    def _run_died(self, record: Record) -> None:
-        self._run(record).died = True
-
-    def _node_changed(self, record: Record) -> None:
-        node = _node(self._run(record), record)
-        node.state = _NODE_STATES[record["event"]]
-        node.problem = str(record.get("problem", ""))
+    def _told_of_run(self, record: Record) -> None:
+        OF_RUNS[record["event"]](self._run(record), record)
 
     # Commits: what is taken and put back.
 
@@ -241,10 +210,11 @@ class History:
             number,
             str(record["run"]),
             self._label(record),
-            _number(record, "index") or 0,
+            number_in(record, "index") or 0,
             str(record.get("command", "")),
-            _number(record, "repeats") or 0,
+            number_in(record, "repeats") or 0,
             str(record["at"]),
+            slots=numbers_in(record.get("slots", ONE_SLOT.indices)) or (),
         )
 
     def _label(self, record: Record) -> str:
@@ -264,19 +234,19 @@ class History:
         return self._job(record).attempts[record["attempt"]]
 
     def _attempt_announced(self, record: Record) -> None:
-        self._attempt(record).pid = _number(record, "pid")
+        self._attempt(record).pid = number_in(record, "pid")
 
     def _attempt_ended(self, record: Record) -> None:
         attempt = self._attempt(record)
         attempt.outcome = Outcome(record["outcome"])
         attempt.ended = str(record["at"])
-        attempt.exit_status = _number(record, "exit_status")
+        attempt.exit_status = number_in(record, "exit_status")
         signal = record.get("exit_signal")
         attempt.exit_signal = None if signal is None else str(signal)
         attempt.detail = str(record.get("detail", ""))
-        attempt.stdout = _number(record, "stdout") or 0
-        attempt.stderr = _number(record, "stderr") or 0
-        attempt.unlogged = _number(record, "unlogged") or 0
+        attempt.stdout = number_in(record, "stdout") or 0
+        attempt.stderr = number_in(record, "stderr") or 0
+        attempt.unlogged = number_in(record, "unlogged") or 0
         attempt.again = record.get("again") is True
 
     def _never_started(self, record: Record) -> None:
@@ -287,20 +257,3 @@ class History:
 
 def _pass_over(_: Record) -> None:
     """Do nothing: an event of a later pegasus."""
-
-
-def _node(run: RunHistory, fields: Record) -> NodeHistory:
-    """Return the node of a run that fields describe; a new one where the run has none such."""
-    index = int(fields["index"])
-    if index not in run.nodes:
-        params = {str(key): str(value) for key, value in (fields.get("params") or {}).items()}
-        run.nodes[index] = NodeHistory(
-            str(fields["node"]), index, str(fields.get("host", "")), params
-        )
-    return run.nodes[index]
-
-
-def _number(record: Record, field: str) -> int | None:
-    """Return a number of a record, or None where that is none."""
-    value = record.get(field)
-    return value if isinstance(value, int) else None

@@ -72,6 +72,7 @@ class AttemptHistory:
         unlogged: how many of these bytes are missing in the logs.
         again: whether it ended so that its job is to be run again.
         never_started: why it did not begin, or "".
+        slots: the numbers of those that it was given on its node.
     """
 
     number: int
@@ -92,6 +93,7 @@ class AttemptHistory:
     unlogged: int = 0
     again: bool = False
     never_started: str = ""
+    slots: tuple[int, ...] = ()
 
     @property
     def is_open(self) -> bool:

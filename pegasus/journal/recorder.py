@@ -23,6 +23,21 @@ from pegasus.journal.runlogs import RunLogs
 from pegasus.journal.trouble import Trouble
 from pegasus.model import Attempt
 
+#: Events that are written down without more.
+_AS_THEY_ARE: tuple[type[Event], ...] = (
+    events.AttemptAnnounced,
+    events.NodeConnected,
+    events.NodeUnreachable,
+    events.NodeDisconnected,
+    events.NodeLost,
+    events.NodeAdded,
+    events.NodeDrained,
+    events.NodeUndrained,
+    events.JobsUnfit,
+    events.Paused,
+    events.Resumed,
+)
+
 
 class Recorder:
     """Records the nodes and attempts of one run. Any thread may use it.
@@ -51,14 +66,10 @@ class Recorder:
         self._notes: dict[type[Event], Callable[[Any], None]] = {
             events.Output: self._output,
             events.AttemptStarted: self._attempt_started,
-            events.AttemptAnnounced: self._note,
             events.AttemptEnded: self._attempt_ended,
             events.NeverStarted: self._never_started,
             events.CancelCommandEnded: self._cancel_command_ended,
-            events.NodeConnected: self._note,
-            events.NodeUnreachable: self._note,
-            events.NodeDisconnected: self._note,
-            events.NodeLost: self._note,
+            **dict.fromkeys(_AS_THEY_ARE, self._note),
         }
 
     def begin(self, attempt: Attempt) -> None:

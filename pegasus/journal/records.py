@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pegasus.model import Job, Node, Options, Params
+from pegasus.model import Job, Node, Options, Params, Written
 
 VERSION = 1
 
@@ -33,6 +33,12 @@ NODE_CONNECTED = "node_connected"
 NODE_UNREACHABLE = "node_unreachable"
 NODE_DISCONNECTED = "node_disconnected"
 NODE_LOST = "node_lost"
+NODE_ADDED = "node_added"
+NODE_DRAINED = "node_drained"
+NODE_UNDRAINED = "node_undrained"
+JOBS_UNFIT = "jobs_unfit"
+PAUSED = "paused"
+RESUMED = "resumed"
 
 #: Why jobs were put back.
 WHY_NEVER_STARTED = "never started"
@@ -40,8 +46,8 @@ WHY_RETRY = "retry"
 
 Record = Mapping[str, Any]
 
-#: What a job is known by: its template, parameters and options.
-JobText = tuple[str, Params, Params]
+#: What a job is known by: its template, parameters, options and number of slots.
+JobText = tuple[str, Params, Written, int | None]
 
 
 def now() -> str:
@@ -74,7 +80,8 @@ def job_fields(job: Job) -> dict[str, Any]:
         "job": job.id,
         "template": job.template,
         "params": dict(job.params),
-        "options": dict(job.options.written),
+        "options": option_fields(job.options),
+        "slots": job.slots,
         "attempts": job.attempts,
     }
 
@@ -85,11 +92,12 @@ def job_of(fields: Record) -> Job:
     Raises:
         LookupError, TypeError, ValueError, AttributeError: there is none.
     """
-    params, written = fields["params"], fields["options"]
+    slots = fields.get("slots")  # Older journals don't have it.
     return Job(
         str(fields["template"]),
-        tuple((str(name), str(value)) for name, value in params.items()),
-        Options(written=tuple((str(name), str(value)) for name, value in written.items())),
+        _pairs(fields["params"]),
+        Options(written=tuple(map(_written, fields["options"].items()))),
+        None if slots is None else int(slots),
         id=int(fields["job"]),
         attempts=int(fields["attempts"]),
     )
@@ -97,14 +105,45 @@ def job_of(fields: Record) -> Job:
 
 def text_of(job: Job) -> JobText:
     """Return what a job is known by in the queue file, which has no ids."""
-    return job.template, job.params, job.options.written
+    return job.template, job.params, job.options.written, job.slots
+
+
+def option_fields(options: Options) -> dict[str, str | dict[str, str]]:
+    """Return options as they are written: texts by name, and under `env` an object of texts."""
+    return {
+        name: value if isinstance(value, str) else dict(value) for name, value in options.written
+    }
+
+
+def _written(item: tuple[str, Any]) -> tuple[str, str | Params]:
+    name, value = item
+    return str(name), _pairs(value) if isinstance(value, dict) else str(value)
+
+
+def _pairs(fields: Mapping[str, Any]) -> Params:
+    return tuple((str(name), str(value)) for name, value in fields.items())
 
 
 def node_fields(node: Node) -> dict[str, Any]:
-    """Return a node as it stands in a record: `index` tells apart those with equal labels."""
+    """Return a node as it stands in a record: `index` tells apart those with equal labels.
+
+    `slots` are the numbers of its slots; null where they are GPUs, which are yet to be counted.
+    """
     return {
         "node": node.label,
         "index": node.index,
         "host": node.host.text,
         "params": dict(node.params),
+        "slots": None if node.slots is None else [*node.slots],
     }
+
+
+def number_in(fields: Record, name: str) -> int | None:
+    """Return a number of a record, or None where that is none."""
+    value = fields.get(name)
+    return value if isinstance(value, int) else None
+
+
+def numbers_in(values: Any) -> tuple[int, ...] | None:
+    """Return the numbers of a list, or None where there is none."""
+    return None if values is None else tuple(int(value) for value in values)

@@ -21,6 +21,7 @@ class AttemptReport:
         outcome: how it ended; None while it runs, if it never began, and where its run died.
         exit_status, exit_signal: the number or the name it ended with, or None.
         started, ended: local time in ISO 8601; None where it has not ended.
+        slots: the numbers of the slots that it was given on its node.
     """
 
     number: int
@@ -31,6 +32,7 @@ class AttemptReport:
     exit_signal: str | None
     started: str
     ended: str | None
+    slots: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, attempt: AttemptHistory) -> AttemptReport:
@@ -43,6 +45,7 @@ class AttemptReport:
             attempt.exit_signal,
             attempt.started,
             attempt.ended,
+            attempt.slots,
         )
 
 

@@ -119,6 +119,10 @@ class Standing:
                 running += [Execution(job, one) for one in job.final if one.is_open]
         return cls(queue, runs, running, counts, troubles, earlier)
 
-    def on(self, run: RunHistory) -> dict[int, Execution]:
-        """Return what runs on the nodes of a run, by their indices."""
-        return {one.attempt.index: one for one in self.running if one.attempt.run == run.id}
+    def on(self, run: RunHistory) -> dict[int, list[Execution]]:
+        """Return what runs on the nodes of a run, by their indices; of others there is nothing."""
+        found: dict[int, list[Execution]] = {}
+        for one in self.running:
+            if one.attempt.run == run.id:
+                found.setdefault(one.attempt.index, []).append(one)
+        return found

@@ -15,7 +15,7 @@ from pegasus.events import (
     CancelCommandEnded,
     Sink,
 )
-from pegasus.model import Attempt, Ending, Job, Node, Options, Outcome
+from pegasus.model import ONE_SLOT, Attempt, Ending, Job, Node, Options, Outcome, Slots
 from pegasus.modes.cancelling import WITHIN, CancelCommand
 from pegasus.modes.reconnect import Clock
 from pegasus.plan import Plan, plan
@@ -116,13 +116,13 @@ class Attempts:
         self._numbers: Counter[int] = Counter()
         self._are_last = False
 
-    def plan(self, job: Job, node: Node) -> Plan:
-        """Return what `job` comes to on `node`.
+    def plan(self, job: Job, node: Node, slots: Slots = ONE_SLOT) -> Plan:
+        """Return what `job` comes to on `node`, when it is given these slots.
 
         Raises:
             PegasusError: one of its templates can't be filled.
         """
-        return plan(job, node, self._defaults)
+        return plan(job, node, self._defaults, slots)
 
     def prepare(
         self, job: Job, plan: Plan, connection: Connection, after: Running | None = None
@@ -132,7 +132,7 @@ class Attempts:
             number = max(self._numbers[job.id], job.attempts) + 1
             self._numbers[job.id] = number
         repeats = after.attempt.number if after else 0
-        attempt = Attempt(number, job, connection.node, plan.command, repeats)
+        attempt = Attempt(number, job, connection.node, plan.command, repeats, plan.slots)
         return Running(attempt, plan, connection, after)
 
     def counted(self, job: Job) -> Job:
@@ -193,9 +193,10 @@ class Attempts:
                     return False
 
     def _cancel_command(self, running: Running) -> CancelCommand:
-        text = running.plan.cancel or ""
-        within = self._cancel_within
-        return CancelCommand(running.attempt, text, self.connect, self._emit, within)
+        plan, within = running.plan, self._cancel_within
+        return CancelCommand(
+            running.attempt, plan.cancel or "", self.connect, self._emit, within, plan.surroundings
+        )
 
     def _execute(self, running: Running, command: CancelCommand) -> Ending | NeverStartedError:
         cancellation, plan = running.cancellation, running.plan
@@ -205,7 +206,12 @@ class Attempts:
 
         try:
             return running.connection.attempt(
-                plan.command, command.on_output, cancellation, plan.timeout, announce
+                plan.command,
+                command.on_output,
+                cancellation,
+                plan.timeout,
+                announce,
+                plan.surroundings,
             )
         except NeverStartedError as error:
             if cancellation.outcome is not None:  # Nobody wants it to start elsewhere, either.

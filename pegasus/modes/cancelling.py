@@ -1,4 +1,7 @@
-"""The cancel command of a job: what ends it where signals don't reach, as in a container."""
+"""The cancel command of a job: what ends it where signals don't reach, as in a container.
+
+It has a connection of its own, since the sessions of the node's others may all be taken.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ import threading
 
 from pegasus.errors import NodeError
 from pegasus.events import Output, Sink, Stream
-from pegasus.model import Attempt
+from pegasus.model import NO_SURROUNDINGS, Attempt, Surroundings
 from pegasus.modes.reconnect import Clock, reconnect
-from pegasus.ssh.base import Cancellation, Connect
+from pegasus.ssh.base import Cancellation, Connect, nobody
 
 #: How long an attempt's ending waits for its cancel command, in seconds.
 WITHIN = 30.0
@@ -27,16 +30,24 @@ class CancelCommand:
         connect: makes the connection.
         emit: where output goes.
         within: how long `finish` waits for it, in seconds.
+        surroundings: what it finds: the same as the attempt's own command.
     """
 
     def __init__(
-        self, attempt: Attempt, command: str, connect: Connect, emit: Sink, within: float = WITHIN
+        self,
+        attempt: Attempt,
+        command: str,
+        connect: Connect,
+        emit: Sink,
+        within: float = WITHIN,
+        surroundings: Surroundings = NO_SURROUNDINGS,
     ) -> None:
         self._attempt = attempt
         self._command = command
         self._connect = connect
         self._emit = emit
         self._within = within
+        self._surroundings = surroundings
         self._output_lock = threading.Lock()  # A reader of output may be slow: not so `start`.
         self._is_over = False
         self._lock = threading.Lock()  # Guards what follows.
@@ -103,7 +114,10 @@ class CancelCommand:
         try:
             if not reconnect(connection, connect_within, self._given_up, clock, pause=0):
                 return self._problem
-            ending = connection.attempt(self._command, self.on_output, self._cancellation)
+            end = self._cancellation
+            ending = connection.attempt(
+                self._command, self.on_output, end, None, nobody, self._surroundings
+            )
             return "" if ending.succeeded else str(ending)
         finally:
             connection.close()

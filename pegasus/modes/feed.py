@@ -17,10 +17,17 @@ from pegasus.events import (
     QueueRefused,
     Sink,
 )
+from pegasus.files.entries import Entry
+from pegasus.files.outlook import Outlook
 from pegasus.files.queuefile import QueueFile, Signature
 from pegasus.model import Job
 
+P = TypeVar("P")
 T = TypeVar("T")
+
+#: What a mode wants of a queue file: positions in it, counted from 0 and ascending, each with
+#: whatever the mode itself has to know of it.
+Picks = Sequence[tuple[int, P]]
 
 #: How often the queue file is looked at while it has nothing for us, in seconds.
 POLL = 0.1
@@ -52,8 +59,8 @@ class Feed:
         self._busy_since: float | None = None
         self._counted: int | None = None
         self._returned: list[tuple[Job, NodeError]] = []
-        self.empty = False
-        """Whether the file had no job left when it was last read, and has not changed since."""
+        self.outlook: Outlook | None = None
+        """What stood in the file when it was last read; None while it has to be read (again)."""
 
     @property
     def owing(self) -> bool:
@@ -65,20 +72,30 @@ class Feed:
         """How long to wait before `take` is worth trying again, in seconds."""
         return POLL if self._busy_since is None else LOCK_POLL
 
-    def take(self, count: int, prepare: Callable[[int, Job], T]) -> list[tuple[Job, T]]:
-        """Take up to `count` jobs; return each with what `prepare` made of it.
+    @property
+    def empty(self) -> bool:
+        """Whether the file had no job left when it was last read, and has not changed since."""
+        return self.outlook is not None and not self.outlook.jobs
 
-        `prepare` is called with position and job before anything is consumed, and so before the
-        job has an id. A job that it raises a PegasusError for makes the file wrong from there
-        on: the jobs before it are taken. With a count of 0 a file that has changed is only
-        checked.
+    def take(
+        self, choose: Callable[[Outlook], Picks[P]], prepare: Callable[[P, Job], T]
+    ) -> list[tuple[Job, T]]:
+        """Take the jobs that `choose` picks; return each with what `prepare` made of it.
+
+        `choose` may be called twice: at first with what stood in the file before. `prepare` is
+        called before anything is consumed, and so before the job has an id. A job that it raises a
+        PegasusError for makes the file wrong from there on: the jobs before it are taken. A file
+        that has changed is checked even if nothing is picked.
         """
         try:
-            if not self._is_due(count) or not self._lock(count > 0 or self.owing):
+            before = self.outlook
+            picks = choose(before) if before is not None else []
+            if not self._is_due(bool(picks)) or not self._lock(bool(picks) or self.owing):
                 return []
             try:
                 self._settle()
-                taken = self._take(count, prepare)
+                outlook = self._look()
+                taken = self._take(picks if outlook is before else choose(outlook), prepare)
             finally:
                 self._queue.lock.release()
         except PegasusError as error:
@@ -95,15 +112,22 @@ class Feed:
         """Have `job`, which never started, put back at the head of the queue by `take`."""
         self._returned.append((job, error))
 
-    def _is_due(self, count: int) -> bool:
+    def lint_with(self, lint: Callable[[Entry], None]) -> None:
+        """Have new entries linted by this, and look again at a file that was wrong."""
+        self._queue.lint_with(lint)
+        self._seen = None
+
+    def _is_due(self, is_wanted: bool) -> bool:
         if self.owing or self._seen is None:
             return True
         if self._retry_at and time.monotonic() >= self._retry_at:
             return True
-        if self._queue.changed_since(self._seen):
-            self.empty = False
+        if self.outlook is None and not self._refused:
             return True
-        return count > 0 and not self.empty and not self._refused
+        if self._queue.changed_since(self._seen):
+            self.outlook = None
+            return True
+        return is_wanted and not self._refused
 
     def _lock(self, is_awaited: bool) -> bool:
         """Try the lock; when somebody else has it for long, say so if it `is_awaited`."""
@@ -118,24 +142,29 @@ class Feed:
             self._emit(LockAwaited(str(self._queue.lock.holder() or "another process")))
         return False
 
-    def _take(self, count: int, prepare: Callable[[int, Job], T]) -> list[tuple[Job, T]]:
+    def _look(self) -> Outlook:
         self._seen = self._queue.signature()
         self._retry_at = 0.0
-        jobs = self._queue.peek(count + 1)  # One more, to see whether any is left.
-        self.empty = not jobs
-        prepared = _prepare_all(jobs[:count], prepare)
+        self.outlook = self._queue.look()
+        return self.outlook
+
+    def _take(self, picks: Picks[P], prepare: Callable[[P, Job], T]) -> list[tuple[Job, T]]:
+        positions = [position for position, _ in picks]
+        jobs = self._queue.jobs_at(positions)
+        prepared = _prepare_all([what for _, what in picks], jobs, prepare)
         if not prepared:
             return []
-        taken = self._queue.take(len(prepared), expected=jobs[: len(prepared)])
-        self.empty = len(taken) == len(jobs)
+        taken = self._queue.take(positions[: len(prepared)], expected=jobs[: len(prepared)])
+        # None was taken if the file has changed; then it is looked at again.
+        self.outlook = self._queue.outlook if taken else None
         self._seen = self._queue.signature()
-        return list(zip(taken, prepared, strict=False))  # None was taken if the file has changed.
+        return list(zip(taken, prepared, strict=False))
 
     def _count(self) -> None:
         jobs = self._queue.jobs
         if jobs is not None and jobs != self._counted:
             self._counted = jobs
-            self._emit(QueueCounted(jobs))
+            self._emit(QueueCounted(jobs, self._queue.outlook or ()))
 
     def _settle(self) -> None:
         if not self._returned:
@@ -143,7 +172,7 @@ class Feed:
         self._queue.put_back([job for job, _ in self._returned])
         returned, self._returned = self._returned, []
         self._seen = None
-        self.empty = False
+        self.outlook = None
         for job, error in returned:
             self._emit(JobRequeued(job, error))
 
@@ -164,11 +193,13 @@ class Feed:
             self._emit(QueueMended())
 
 
-def _prepare_all(jobs: Sequence[Job], prepare: Callable[[int, Job], T]) -> list[T]:
+def _prepare_all(
+    picks: Sequence[P], jobs: Sequence[Job], prepare: Callable[[P, Job], T]
+) -> list[T]:
     prepared: list[T] = []
-    for position, job in enumerate(jobs):
+    for what, job in zip(picks, jobs, strict=True):
         try:
-            prepared.append(prepare(position, job))
+            prepared.append(prepare(what, job))
         except PegasusError:
             if not prepared:
                 raise

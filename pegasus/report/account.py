@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +11,7 @@ from functools import cached_property
 from pegasus.journal.history import History
 from pegasus.journal.jobs import AttemptHistory, JobHistory, JobState, Taking
 from pegasus.journal.nodes import NodeHistory, NodeState, RunHistory
-from pegasus.model import Params
+from pegasus.model import ONE_SLOT, Params
 from pegasus.report.clock import Clock
 from pegasus.report.outcomes import NEVER_STARTED
 from pegasus.report.utilisation import Span, total, united
@@ -31,6 +31,7 @@ class Row:
         command: what was run; the template, where nothing was.
         template, params: of the job.
         stdout, stderr: bytes of output; None while they are not known.
+        slots: those of its node that it had.
     """
 
     job: int
@@ -45,6 +46,7 @@ class Row:
     params: Params
     stdout: int | None = None
     stderr: int | None = None
+    slots: tuple[int, ...] = ONE_SLOT.indices
 
     @property
     def has_run(self) -> bool:
@@ -69,11 +71,13 @@ class NodeRow:
 
     Attributes:
         node: what the journal tells of it.
-        spans: when it was busy.
+        slots: the numbers of its slots.
+        spans: when they were busy, one after the other; those of one slot don't overlap.
         counts: how many attempts it has had, by their states.
     """
 
     node: NodeHistory
+    slots: Sequence[int]
     spans: Sequence[Span]
     counts: Counter[str]
 
@@ -139,10 +143,15 @@ class Account:
 
     @property
     def utilisation(self) -> float | None:
-        """For which share of the run its nodes were busy, but for those never reached."""
-        available = self.wall * sum(node.was_reached for node in self.nodes)
+        """For which share of the run slots were busy, but for those of nodes never reached."""
+        available = self.wall * sum(len(node.slots) for node in self.nodes if node.was_reached)
         busy = sum(total(node.spans) for node in self.nodes)
         return min(1.0, busy / available) if available else None
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether there is a node with another number of slots than one."""
+        return any(len(node.slots) != 1 for node in self.nodes)
 
     @property
     def is_backward(self) -> bool:
@@ -187,6 +196,7 @@ class Account:
             job.taking.job.params,
             attempt.stdout if is_known else None,
             attempt.stderr if is_known else None,
+            attempt.slots,
         )
 
     def _attempt_state(self, attempt: AttemptHistory) -> str:
@@ -212,15 +222,19 @@ class Account:
         return self._places[node.index]
 
     def _node_rows(self) -> list[NodeRow]:
-        spans: list[list[Span]] = [[] for _ in self._nodes]
+        slots = [{*(node.slots or ())} for node in self._nodes]
+        spans: list[dict[int, list[Span]]] = [{} for _ in self._nodes]
         counts: list[Counter[str]] = [Counter() for _ in self._nodes]
         for row in self.rows:
             if row.node is not None:
                 counts[row.node][row.state] += 1
-                if row.has_run:
-                    spans[row.node].append(row.span)
-        zipped = zip(self._nodes, spans, counts, strict=True)
-        return [NodeRow(node, united(own), number) for node, own, number in zipped]
+                slots[row.node].update(row.slots)  # When it connects again, it may have others.
+                for slot in row.slots if row.has_run else ():
+                    spans[row.node].setdefault(slot, []).append(row.span)
+        return [
+            NodeRow(node, sorted(own) or ONE_SLOT.indices, _by_slot(busy), number)
+            for node, own, busy, number in zip(self._nodes, slots, spans, counts, strict=True)
+        ]
 
 
 #: A job, and its attempts in the run.
@@ -233,6 +247,11 @@ def _found(history: History, run: RunHistory) -> Iterator[_Found]:
         own = [one for _, one in sorted(job.attempts.items()) if one.run == run.id]
         if own or job.run == run.id:
             yield job, own
+
+
+def _by_slot(spans: Mapping[int, Iterable[Span]]) -> list[Span]:
+    """Return when each slot was busy, one slot after the other."""
+    return [span for slot in sorted(spans) for span in united(spans[slot])]
 
 
 def _times(run: RunHistory, found: Iterable[_Found]) -> Iterator[str]:

@@ -57,6 +57,11 @@ function name(row) {
   return row[at.attempt] ? `${row[at.job]}.${row[at.attempt]}` : `${row[at.job]}`;
 }
 
+function where(row) {
+  const node = row[at.node] === null ? "" : data.nodes[row[at.node]];
+  return row[at.slots] === null ? node : `${node} · ${data.texts[row[at.slots]]}`;
+}
+
 function params(row) {
   return data.params[row[at.params]].map(([key, value]) => `${key}=${value}`).join(" ");
 }
@@ -70,7 +75,7 @@ function tell(place, event) {
     element("b", `job ${name(row)} · ${data.texts[row[at.why]]}`),
     element("code", data.texts[row[at.command]]),
     element("div", params(row)),
-    element("div", `${data.nodes[row[at.node]]} · ${ran}`),
+    element("div", `${where(row)} · ${ran}`),
   );
   tip.hidden = false;
   const { clientX: x, clientY: y } = event;

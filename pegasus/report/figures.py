@@ -7,14 +7,16 @@ axes, which are `literal`; what the mouse points at is told by the page itself.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from pegasus.model import printable
 from pegasus.report.account import Account, Row
+from pegasus.report.lanes import Lanes, Stretch
 from pegasus.report.outcomes import LOOKS, Look
 from pegasus.report.spread import Box, Choice
 from pegasus.report.utilisation import curve
@@ -25,19 +27,31 @@ STEPS = 1000
 LABEL = 26
 #: The least width of an attempt, as a share of the run: about a pixel.
 LEAST = 1 / 1000
-#: The heights of a node's row, by how many nodes there are at most; and of all of them at most.
+#: The heights of a lane, by how many lanes there are at most; and of all of them at most.
 _ROW_HEIGHTS = ((12, 30), (32, 22), (100, 15), (400, 10))
 _LEAST_ROW, _MOST_HEIGHT = 6, 8000
 #: Below this height, not every row has room for its label.
 _LABELLED = 13
 #: The height of the curve, and of what stands around both charts.
 _CURVE, _AROUND = 110, 110
+#: What lies between two lanes, as a share of one.
+_BETWEEN = 0.15
+#: Behind the lanes of a node, on light and on dark.
+_BACKGROUND = "rgba(128, 138, 150, 0.12)"
 #: From how many times the least width on an attempt has a gap around it.
 _APART = 5
 _LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"}
 
 #: Units of durations, with their milliseconds, and from how many on they are used.
 _UNITS = (("days", 86_400_000), ("hours", 3_600_000), ("minutes", 60_000), ("seconds", 1000))
+
+
+class _Placed(NamedTuple):
+    """An attempt: its place among the rows, and where a bar of it is drawn."""
+
+    place: int
+    row: Row
+    stretch: Stretch
 
 
 def literal(text: str, longest: int = LABEL) -> str:
@@ -49,9 +63,9 @@ def literal(text: str, longest: int = LABEL) -> str:
 
 
 def timeline(account: Account) -> go.Figure:
-    """Return how many nodes were busy, over what each node did, on one axis of time."""
-    nodes = max(1, len(account.nodes))
-    height = _rows_height(nodes)
+    """Return how many slots were busy, over what each node did, on one axis of time."""
+    lanes = Lanes(account)
+    height = _rows_height(max(1, math.ceil(lanes.height)))
     share = _CURVE / (_CURVE + height)
     figure = make_subplots(
         rows=2,
@@ -62,7 +76,7 @@ def timeline(account: Account) -> go.Figure:
     )
     if account.wall:
         figure.add_trace(_curve(account), row=1, col=1)
-    figure.add_traces([*_bars(account)], rows=2, cols=1)
+    figure.add_traces([*_bars(account, lanes)], rows=2, cols=1)
     figure.update_layout(
         template="none",
         height=_CURVE + height + _AROUND,
@@ -70,16 +84,21 @@ def timeline(account: Account) -> go.Figure:
         hovermode="closest",
         margin={"l": 8, "r": 12, "t": 36, "b": 44},
         legend=_LEGEND,
+        shapes=[*_backgrounds(lanes)],
     )
     figure.update_xaxes(type="date", range=_range(account), showgrid=True)
-    figure.update_yaxes(row=1, col=1, title="busy nodes", rangemode="tozero", fixedrange=True)
-    figure.update_yaxes(_node_axis(account, height / nodes), row=2, col=1)
+    figure.update_yaxes(row=1, col=1, title=_busy(account), rangemode="tozero", fixedrange=True)
+    figure.update_yaxes(_node_axis(account, lanes, height), row=2, col=1)
     return figure
 
 
-def _rows_height(nodes: int) -> int:
-    row = next((height for most, height in _ROW_HEIGHTS if nodes <= most), _LEAST_ROW)
-    return min(max(nodes, 2) * row, _MOST_HEIGHT)
+def _busy(account: Account) -> str:
+    return "busy slots" if account.has_slots else "busy nodes"
+
+
+def _rows_height(rows: int) -> int:
+    row = next((height for most, height in _ROW_HEIGHTS if rows <= most), _LEAST_ROW)
+    return min(max(rows, 2) * row, _MOST_HEIGHT)
 
 
 def _range(account: Account) -> list[int]:
@@ -98,34 +117,40 @@ def _curve(account: Account) -> go.Scatter:
         mode="lines",
         line={"shape": "hvh", "width": 1.2, "color": LOOKS["running"].colour},
         fill="tozeroy",
-        name="busy nodes",
+        name=_busy(account),
         showlegend=False,
         hovertemplate="%{y:.1f} busy<extra></extra>",
     )
 
 
-def _bars(account: Account) -> list[go.Bar]:
-    """Return a trace for each state, whose bars are attempts."""
-    found: dict[str, list[tuple[int, Row]]] = {}
+def _bars(account: Account, lanes: Lanes) -> list[go.Bar]:
+    """Return a trace for each state, whose bars are attempts.
+
+    An attempt whose slots are not side by side has several bars.
+    """
+    found: dict[str, list[_Placed]] = {}
     for place, row in enumerate(account.rows):
         if row.began is not None and row.node is not None:
-            found.setdefault(row.state, []).append((place, row))
+            placed = (_Placed(place, row, stretch) for stretch in lanes.of(place))
+            found.setdefault(row.state, []).extend(placed)
     least = account.wall * LEAST
     states = [(state, look) for state, look in LOOKS.items() if state in found]
     return [_bar(state, look, found[state], least) for state, look in states]
 
 
-def _bar(state: str, look: Look, placed: Sequence[tuple[int, Row]], least: float) -> go.Bar:
-    gaps = [0.5 if row.duration > _APART * least else 0 for _, row in placed]
+def _bar(state: str, look: Look, placed: Sequence[_Placed], least: float) -> go.Bar:
+    gaps = [0.5 if one.row.duration > _APART * least else 0 for one in placed]
+    widths = [one.stretch.lanes - _BETWEEN for one in placed]
     return go.Bar(
         orientation="h",
-        width=0.85,  # Else it depends on which nodes there are with this state.
+        # Else it depends on which nodes there are with this state.
+        width=widths[0] if len({*widths}) == 1 else widths,
         name=state,
         showlegend=True,
-        base=[row.span[0] for _, row in placed],
-        x=[round(max(row.duration, least, 1)) for _, row in placed],
-        y=[row.node for _, row in placed],
-        customdata=[place for place, _ in placed],
+        base=[one.row.span[0] for one in placed],
+        x=[round(max(one.row.duration, least, 1)) for one in placed],
+        y=[one.stretch.middle for one in placed],
+        customdata=[one.place for one in placed],
         hoverinfo="none",
         marker={"color": look.colour, "line": {"width": gaps}, "pattern": _pattern(look)},
     )
@@ -136,14 +161,23 @@ def _pattern(look: Look) -> dict[str, Any]:
     return {"shape": look.pattern, "fillmode": "overlay", "size": 5, "solidity": 0.25, **white}
 
 
-def _node_axis(account: Account, row: float) -> dict[str, Any]:
-    every = max(1, round(_LABELLED / row))
+def _backgrounds(lanes: Lanes) -> Iterator[dict[str, Any]]:
+    """Yield what shows which lanes are the slots of one node, where it has several lanes."""
+    for band in lanes.bands:
+        if band.lanes > 1:
+            edges = {"y0": band.top - 0.5, "y1": band.top + band.own - 0.5}
+            across = {"xref": "paper", "x0": 0, "x1": 1, "yref": "y2", **edges}
+            yield {**across, "layer": "below", "line": {"width": 0}, "fillcolor": _BACKGROUND}
+
+
+def _node_axis(account: Account, lanes: Lanes, height: float) -> dict[str, Any]:
+    every = max(1, round(_LABELLED * max(len(account.nodes), 1) / height))
     places = range(0, len(account.nodes), every)
     return {
         "tickmode": "array",
-        "tickvals": [*places],
+        "tickvals": [lanes.bands[place].middle for place in places],
         "ticktext": [literal(account.nodes[place].node.label) + " " for place in places],
-        "range": [max(len(account.nodes), 1) - 0.4, -0.6],
+        "range": [max(lanes.height, 1) - 0.4, -0.6],
         "automargin": True,
         "showgrid": False,
         "zeroline": False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator
 
-from pegasus.journal.nodes import NodeState
+from pegasus.journal.nodes import NodeHistory, NodeState
 from pegasus.model import printable
 from pegasus.report.account import Account, NodeRow
 from pegasus.report.clock import text
@@ -73,7 +73,10 @@ def _numbers(account: Account) -> Iterator[tuple[str, str]]:
     yield "attempts", f"{sum(account.attempts.values()):,}"
     yield "time of all attempts", fine_duration(account.job_time / 1000)
     yield "nodes", f"{len(account.nodes):,}"
-    yield "utilisation of the nodes", "–" if share is None else f"{share:.0%}"
+    if account.has_slots:
+        yield "slots", f"{sum(len(node.slots) for node in account.nodes):,}"
+    what = "slots" if account.has_slots else "nodes"
+    yield f"utilisation of the {what}", "–" if share is None else f"{share:.0%}"
 
 
 def _counts(account: Account) -> str:
@@ -89,28 +92,39 @@ def _counts(account: Account) -> str:
 def nodes(account: Account) -> str:
     """Return the nodes, each with how busy it was, and what is wrong with it."""
     opened = " open" if len(account.nodes) <= FOLDED else ""
-    rows = "".join(_node(node, account.wall) for node in account.nodes)
+    rows = "".join(_node(node, account) for node in account.nodes)
+    slots = '<th scope="col">slots</th>' if account.has_slots else ""
+    busy = "slot time" if account.has_slots else "for"
     return (
         f"<details{opened}><summary>{len(account.nodes):,} nodes, one by one</summary>"
         '<div class="scrolled" tabindex="0" role="region" aria-label="nodes">'
-        '<table class="nodes"><thead><tr><th scope="col">node</th>'
-        '<th scope="col" colspan="2">busy</th><th scope="col">for</th>'
+        f'<table class="nodes"><thead><tr><th scope="col">node</th>{slots}'
+        f'<th scope="col" colspan="2">busy</th><th scope="col">{busy}</th>'
         '<th scope="col">attempts</th><th scope="col">by outcome</th>'
         f'<th scope="col">connection</th></tr></thead><tbody>{rows}</tbody></table></div></details>'
     )
 
 
-def _node(row: NodeRow, wall: int) -> str:
-    busy = total(row.spans)
-    share = min(1.0, busy / wall) if wall else 0.0
+def _node(row: NodeRow, account: Account) -> str:
+    busy, available = total(row.spans), account.wall * len(row.slots)
+    share = min(1.0, busy / available) if available else 0.0
+    slots = f'<td class="number">{len(row.slots)}</td>' if account.has_slots else ""
     counts = ", ".join(f"{row.counts[state]:,} {state}" for state in LOOKS if row.counts[state])
-    problem = f": {row.node.problem}" if row.node.problem else ""
-    state = "" if row.node.state is NodeState.CONNECTED else f"{row.node.state.value}{problem}"
     return (
-        f'<tr><th scope="row">{escaped(row.node.label)}</th>'
+        f'<tr><th scope="row">{escaped(row.node.label)}</th>{slots}'
         f'<td class="number">{share:.0%}</td>'
         f'<td class="share"><div><i style="width:{share:.1%}"></i></div></td>'
         f'<td class="number">{duration(busy / 1000)}</td>'
         f'<td class="number">{sum(row.counts.values()):,}</td>'
-        f"<td>{escaped(counts)}</td><td>{escaped(state)}</td></tr>"
+        f"<td>{escaped(counts)}</td><td>{escaped(_connection(row.node))}</td></tr>"
     )
+
+
+def _connection(node: NodeHistory) -> str:
+    """Return what is worth a word about the connection of a node, and how it came and went."""
+    words = []
+    if node.state is not NodeState.CONNECTED:
+        words.append(f"{node.state.value}: {node.problem}" if node.problem else node.state.value)
+    words += ["added later"] if node.is_added else []
+    words += ["removed"] if node.is_removed else ["drained"] if node.is_drained else []
+    return ", ".join(words)

@@ -10,8 +10,8 @@ const haystacks = new Map();
 
 function haystack(place) {
   if (!haystacks.has(place)) {
-    const row = data.rows[place], node = row[at.node] === null ? "" : data.nodes[row[at.node]];
-    const texts = [`job ${name(row)} `, data.texts[row[at.command]], params(row), node, data.texts[row[at.why]]];
+    const row = data.rows[place];
+    const texts = [`job ${name(row)} `, data.texts[row[at.command]], params(row), where(row), data.texts[row[at.why]]];
     haystacks.set(place, texts.join("\n").toLowerCase());
   }
   return haystacks.get(place);
@@ -100,11 +100,16 @@ function began(row) {
 const days = data.rows.map((row) => row[at.began]).filter((time) => time !== null).map(day);
 const many = new Set(days).size > 1;
 
+function node(row) {
+  const cell = element("td", row[at.node] === null ? "" : data.nodes[row[at.node]]);
+  if (row[at.slots] !== null) cell.append(element("small", data.texts[row[at.slots]]));
+  return cell;
+}
+
 function line(place) {
   const row = data.rows[place], made = element("tr");
-  const node = row[at.node] === null ? "" : data.nodes[row[at.node]];
   made.append(
-    element("td", name(row), "time"), element("td", node), outcome(row), began(row),
+    element("td", name(row), "time"), node(row), outcome(row), began(row),
     element("td", took(row[at.duration]), "time"), command(row), logs(row),
   );
   if (place === table.found) made.className = "found";

@@ -17,6 +17,7 @@ from pegasus.model import printable
 from pegasus.report.account import Account, Row
 from pegasus.report.outcomes import LOOKS
 from pegasus.report.spread import params_of
+from pegasus.terminal.failures import ranges
 
 FIELDS = (
     "job",
@@ -31,6 +32,7 @@ FIELDS = (
     "stdout",  # bytes, or null
     "stderr",
     "logs",  # which of them are there: 1 stdout, 2 stderr
+    "slots",  # the place of a text that says which it had, or null where that needs no word
 )
 
 #: How much of a command, and of other texts, is in the report, in characters.
@@ -75,6 +77,7 @@ def table(account: Account, folder: str, logs: Container[str]) -> dict[str, Any]
             row.stdout,
             row.stderr,
             _logs(row, logs),
+            texts.place(said) if (said := slots(account, row)) else None,
         ]
         for row in account.rows
     ]
@@ -88,6 +91,17 @@ def table(account: Account, folder: str, logs: Container[str]) -> dict[str, Any]
         "nodes": [printable(node.node.label) for node in account.nodes],
         "logs": folder,
     }
+
+
+def slots(account: Account, row: Row) -> str:
+    """Return which slots of its node an attempt had; "" where it could have no others."""
+    if row.node is None or account.run.mode == "broadcast":
+        return ""
+    if not row.slots:
+        return "no slot"
+    if len(account.nodes[row.node].slots) == 1:
+        return ""
+    return f"{'slot' if len(row.slots) == 1 else 'slots'} {ranges(row.slots)}"
 
 
 class _Params:

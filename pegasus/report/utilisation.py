@@ -1,4 +1,4 @@
-"""How busy nodes were: spans of time, put together and added up. All times are milliseconds."""
+"""How busy slots were: spans of time, put together and added up. All times are milliseconds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def curve(spans: Iterable[Span], begin: int, end: int, steps: int) -> list[float
     """Return how many spans hold at a time, as the mean of each of so many equal steps.
 
     Args:
-        spans: those of all nodes; the ones of a node don't overlap.
+        spans: those of all slots; the ones of a slot don't overlap.
         begin, end: what is looked at; `end` is later.
     """
     width = (end - begin) / steps

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pegasus.events import Stream
-from pegasus.model import Ending, Node, Outcome
+from pegasus.model import NO_SURROUNDINGS, Ending, Node, Outcome, Surroundings
 
 #: Called with the bytes of a command's output as they arrive, from the thread that reads them.
 OnOutput = Callable[[Stream, bytes], None]
@@ -78,10 +78,10 @@ class Peer:
 
 
 class Connection(Protocol):
-    """A way to run commands on one node, one at a time.
+    """A way to run commands on one node, several at a time.
 
-    `open` and `attempt` block and are called from a thread of the node's own; `close` may be
-    called from another one.
+    `open` and `attempt` block, each in a thread of its own; `close` may be called from another
+    one. `open` is not called twice at the same time.
     """
 
     node: Node
@@ -100,12 +100,14 @@ class Connection(Protocol):
         cancellation: Cancellation,
         timeout: float | None = None,
         on_announced: OnAnnounced = nobody,
+        surroundings: Surroundings = NO_SURROUNDINGS,
     ) -> Ending:
         """Run `command` with `sh -c` and return how it ended, when all of its output is read.
 
-        stdin is /dev/null. When `cancellation` comes, the command's process group gets TERM
-        and, after the grace, KILL. When it has run for `timeout` seconds (None: for ever),
-        `cancellation` is made to come, as TIMED_OUT.
+        stdin is /dev/null. It finds `surroundings`; where its directory can't be entered, it ends
+        with status 1 and says so on stderr, and is not begun. When `cancellation` comes, the
+        command's process group gets TERM and, after the grace, KILL. When it has run for
+        `timeout` seconds (None: for ever), `cancellation` is made to come, as TIMED_OUT.
 
         Raises:
             NeverStartedError: it certainly did not begin; another node may run it.

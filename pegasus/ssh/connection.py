@@ -1,44 +1,28 @@
-"""NodeConnection: Fabric's Connection, made for one node and for running jobs."""
+"""NodeConnection: the commands of one node over SSH, several at a time."""
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
-import fabric
-from paramiko import Channel, SSHConfig
-
 from pegasus.errors import NeverStartedError, UnreachableError
-from pegasus.model import Ending, Node, Outcome
+from pegasus.model import NO_SURROUNDINGS, Ending, Node, Surroundings
 from pegasus.ssh.base import Cancellation, GivenUpError, OnAnnounced, OnOutput, Peer, nobody
-from pegasus.ssh.login.dial import Line, first_hop
-from pegasus.ssh.login.gate import DroppedError, Gate
-from pegasus.ssh.login.handshake import Handshake
-from pegasus.ssh.openssh.config import resolve, ssh_command
+from pegasus.ssh.login.gate import Gate
+from pegasus.ssh.openssh.config import ssh_command
 from pegasus.ssh.running import runner
 from pegasus.ssh.running.endings import refuse
-from pegasus.ssh.running.session import equip
 from pegasus.ssh.running.stream import NotBegunError
-
-_DISCONNECTED = "disconnected while the command ran"
-
-
-def _fabric_config() -> fabric.Config:
-    """Fabric's configuration with our runner; its files and variables are not read."""
-    overrides = {"runners": {"remote": runner.RemoteRunner}, "run": runner.OPTIONS}
-    return fabric.Config(overrides=overrides, ssh_config=SSHConfig(), lazy=True)
+from pegasus.ssh.trunk import Trunk
+from pegasus.ssh.trunks import Trunks
 
 
-def _software(banner: str) -> str:
-    """Return what a banner names: of `SSH-2.0-OpenSSH_9.2p1`, the last (RFC 4253, section 4.2)."""
-    return banner.split("-", 2)[-1]
-
-
-class NodeConnection(fabric.Connection):  # type: ignore[misc]
+class NodeConnection:
     """A connection to one node over SSH; see `pegasus.ssh.base.Connection`.
 
-    Two are equal when their nodes are, whatever their addresses. The address, the user and the
-    keys are OpenSSH's to say, when `open` is called.
+    It is as many SSH connections as the server wants for the commands that run at a time; one
+    that breaks takes only those along that run over it.
     """
 
     def __init__(
@@ -58,46 +42,28 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
             kill_grace: seconds between TERM and KILL.
             dead_after: seconds of silence after which the host is taken for dead.
         """
-        super().__init__(
-            node.host.name, user=node.host.user, port=node.host.port, config=_fabric_config()
+        self.node = node
+        self._config_file = ssh_config
+        self._grace = kill_grace
+        self._lock = threading.Lock()
+        self._closing = threading.Event()  # Of what is open now; what opens later has another.
+        make = functools.partial(
+            Trunk, node, gate=gate, ssh_config=ssh_config, dead_after=dead_after
         )
-        # Attributes of a Context become configuration unless they are set like this.
-        self._set(node=node, _gate=gate, _config_file=ssh_config, _grace=kill_grace)
-        self._set(_line=None, _closing=threading.Event(), _dead_after=dead_after)
-
-    def derive_shorthand(self, host_string: str) -> dict[str, Any]:
-        """Take a host's name as it is: it was read from hosts.yaml in parts."""
-        return {"user": None, "host": host_string, "port": None}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, NodeConnection) and bool(self.node == other.node)
-
-    def __hash__(self) -> int:
-        return hash(self.node)
+        self._trunks = Trunks(make)
+        self._peer = Peer(node.host.user or "")
 
     def open(self) -> None:
-        """Connect and log in, unless that is done.
+        """Connect and log in, unless that is done and holds.
 
         Raises:
             UnreachableError: see its `step` and `problem`.
         """
-        if self.is_connected:
-            return
-        self._closing.clear()
         try:
-            target = resolve(self.node, self._config_file, self._closing)
-            self._set(host=target.hostname, port=target.port, user=target.user, _target=target)
-            handshake = Handshake(
-                self.node, target, self._take_line, self._closing, self._dead_after
-            )
-            client = self._gate.connect(first_hop(target), handshake.make, self._closing)
-        except (DroppedError, GivenUpError, UnreachableError) as error:
-            self._check_closing()  # that would be why
-            if isinstance(error, UnreachableError):
-                raise
-            raise UnreachableError(self.node, "connect", str(error)) from error
-        self._set(client=client, transport=client.get_transport())
-        self._check_closing()
+            self._peer = self._trunks.ensure(self._begin()).peer
+        except GivenUpError as error:
+            problem = "disconnected while connecting"
+            raise UnreachableError(self.node, "connect", problem) from error
 
     def attempt(
         self,
@@ -106,57 +72,87 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
         cancellation: Cancellation,
         timeout: float | None = None,
         on_announced: OnAnnounced = nobody,
+        surroundings: Surroundings = NO_SURROUNDINGS,
     ) -> Ending:
         """Run `command`; see `pegasus.ssh.base.Connection.attempt`.
 
         When it does not start, because the connection has dropped since the last attempt, a new
         connection is tried once.
         """
-        refused = refuse(command, on_output)
+        refused = refuse(command, surroundings, on_output)
         if refused is not None:
             return refused
-        arguments = runner.options(on_output, cancellation, self._grace, timeout, on_announced)
-        for is_last in (False, True):
+        arguments = runner.options(
+            on_output, cancellation, self._grace, timeout, on_announced, surroundings
+        )
+        closing = self._begin()
+        try:
+            return self._attempt_twice(command, arguments, closing)
+        except NotBegunError as error:
+            raise NeverStartedError(self.node, "session", self._advise(error)) from error
+        except UnreachableError as error:
+            raise NeverStartedError(self.node, error.step, error.problem) from error
+        except GivenUpError as error:
             if cancellation.outcome is not None:
-                break
-            try:
-                return self._attempt_once(command, arguments)
-            except runner.NotStartedError as error:
-                self._hang_up()
-                if is_last or self._closing.is_set():
-                    raise NeverStartedError(self.node, "session", str(error)) from error
-            except NotBegunError as error:
-                raise NeverStartedError(self.node, "session", self._advise(error)) from error
-        return Ending(cancellation.outcome or Outcome.CANCELLED)
+                return Ending(cancellation.outcome)
+            raise NeverStartedError(self.node, "session", "disconnected before it began") from error
 
-    def create_session(self) -> Channel:
-        """Return a new session with the environment and the agent that it shall have."""
-        channel = super().create_session()
-        equip(channel, self._target)
-        return channel
+    @property
+    def trunks(self) -> tuple[Trunk, ...]:
+        """Its SSH connections, as far as they hold, the oldest first."""
+        return self._trunks.open
 
     @property
     def peer(self) -> Peer:
         """See `pegasus.ssh.base.Connection.peer`."""
-        transport = self.transport
-        banner = transport.remote_version if transport is not None else ""
-        return Peer(str(self.user), _software(banner or ""))
+        return self._peer
 
     def close(self) -> None:
         """Disconnect. What still runs on the node loses its leash, and is ended there."""
-        self._closing.set()
-        self._hang_up()
+        with self._lock:
+            self._closing.set()
+        self._trunks.close()
 
-    def _attempt_once(self, command: str, arguments: dict[str, Any]) -> Ending:
+    def _begin(self) -> threading.Event:
+        """Return what will say that the connection is closed which is used from now on."""
+        with self._lock:
+            if self._closing.is_set():
+                self._closing = threading.Event()
+            return self._closing
+
+    def _attempt_twice(
+        self, command: str, arguments: dict[str, Any], closing: threading.Event
+    ) -> Ending:
+        """Run a command; where an SSH connection proves to be broken, over another one."""
         try:
-            self.open()
-        except UnreachableError as error:
-            raise NeverStartedError(self.node, error.step, error.problem) from error
-        result = self.run(command, **arguments)
-        ending: Ending = result.ending
-        if ending.outcome is Outcome.LOST and self._closing.is_set():
-            return Ending(Outcome.CANCELLED, detail=_DISCONNECTED)
-        return ending
+            return self._attempt_once(command, arguments, closing)
+        except runner.NotStartedError as error:
+            if isinstance(error, runner.RefusedError) or closing.is_set():
+                raise NeverStartedError(self.node, "session", str(error)) from error
+        try:
+            return self._attempt_once(command, arguments, closing)
+        except runner.NotStartedError as error:
+            raise NeverStartedError(self.node, "session", str(error)) from error
+
+    def _attempt_once(
+        self, command: str, arguments: dict[str, Any], closing: threading.Event
+    ) -> Ending:
+        """Run a command over an SSH connection whose server has a session for it."""
+        while True:
+            trunk = self._trunks.enter(closing, arguments["cancellation"])
+            try:
+                ending = trunk.attempt(command, arguments)
+            except runner.RefusedError:
+                if not self._trunks.leave_full(trunk):
+                    raise
+            except BaseException as error:
+                is_wanted = arguments["cancellation"].outcome is None  # If not, that is why.
+                is_broken = is_wanted and isinstance(error, runner.NotStartedError)
+                self._trunks.leave(trunk, is_broken=is_broken)
+                raise
+            else:
+                self._trunks.leave(trunk)
+                return ending
 
     def _advise(self, error: NotBegunError) -> str:
         command = ssh_command(self.node, self._config_file)
@@ -164,22 +160,3 @@ class NodeConnection(fabric.Connection):  # type: ignore[misc]
             f"the login shell, a startup file of it or a ForceCommand ran something else than "
             f"the command: {error}; `{command} echo ok` must say ok"
         )
-
-    def _take_line(self, line: Line) -> None:
-        """Remember the line that is being connected, so that `close` can end that too."""
-        if self._line is not None:
-            self._line.close()
-        self._set(_line=line)
-        self._check_closing()
-
-    def _check_closing(self) -> None:
-        if self._closing.is_set():
-            self._hang_up()
-            raise UnreachableError(self.node, "connect", "disconnected while connecting")
-
-    def _hang_up(self) -> None:
-        super().close()
-        line = self._line
-        if line is not None:
-            self._set(_line=None)
-            line.close()

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.events import Stream
-from pegasus.model import Ending, Node, Outcome
+from pegasus.model import NO_SURROUNDINGS, Ending, Node, Outcome, Surroundings
 from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, Peer, nobody
 
 _SUCCESS = Ending.exited(0)
@@ -37,6 +37,8 @@ class Act:
         gate: when given, the command runs until this event is set, or it is cancelled.
         refusal: when given, the command never starts, for this reason.
         drops: whether the connection is gone afterwards, so that the next attempt opens again.
+            Others that run on the node by then go on, as those do over SSH that have another
+            connection.
         pid: the number that the process group of the command pretends to have.
     """
 
@@ -97,17 +99,15 @@ class FakeConnection:
         self.is_open = False
         self.opened = 0
         self._hosts = hosts
-        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._closing = threading.Event()  # Of what runs now; what runs later has another.
 
     def open(self) -> None:
         """Connect, unless the hosts say that this node is unreachable."""
         reason = self._hosts.reason_unreachable(self.node)
         if reason is not None:
             raise UnreachableError(self.node, "connect", reason)
-        self._closing.clear()
-        if not self.is_open:
-            self.opened += 1
-            self.is_open = True
+        self._connect()
 
     def attempt(
         self,
@@ -116,20 +116,24 @@ class FakeConnection:
         cancellation: Cancellation,
         timeout: float | None = None,
         on_announced: OnAnnounced = nobody,
+        surroundings: Surroundings = NO_SURROUNDINGS,
     ) -> Ending:
         """Act out what the script says; record it unless it never starts."""
         if cancellation.outcome is not None:
             return Ending(cancellation.outcome)
-        self._reopen()
+        closing = self._reopen()
         act = self._hosts.act(self.node, command)
-        self.is_open = not act.drops
-        if act.refusal is not None:
-            raise NeverStartedError(self.node, "session", act.refusal)
-        self._hosts.record(self.node, command)
-        on_announced(act.pid)
-        for stream, data in act.output:
-            on_output(stream, data)
-        return self._wait(act, cancellation, timeout)
+        try:
+            if act.refusal is not None:
+                raise NeverStartedError(self.node, "session", act.refusal)
+            self._hosts.record(self.node, command, surroundings)
+            on_announced(act.pid)
+            for stream, data in act.output:
+                on_output(stream, data)
+            return _wait(act, cancellation, timeout, closing)
+        finally:
+            if act.drops:
+                self.is_open = False
 
     @property
     def peer(self) -> Peer:
@@ -137,32 +141,48 @@ class FakeConnection:
         return Peer(self.node.host.user or "nobody", "FakeSSH_1.0")
 
     def close(self) -> None:
-        """Disconnect; an act that blocks ends as cancelled."""
-        self.is_open = False
-        self._closing.set()
+        """Disconnect; acts that block end as cancelled."""
+        with self._lock:
+            self.is_open = False
+            self._closing.set()
 
-    def _reopen(self) -> None:
-        if not self.is_open:
-            try:
-                self.open()
-            except UnreachableError as error:
-                raise NeverStartedError(self.node, error.step, error.problem) from error
-
-    def _wait(self, act: Act, cancellation: Cancellation, timeout: float | None) -> Ending:
-        if act.gate is None:
-            return act.ending
-        changed = threading.Event()
-        end_by = None if timeout is None else time.monotonic() + timeout
-        cancellation.on_cancel(changed.set)
-        while not act.gate.is_set():
-            if cancellation.outcome is not None:
-                return Ending(cancellation.outcome)
+    def _connect(self) -> threading.Event:
+        """Be connected; return what will say that this is over."""
+        with self._lock:
             if self._closing.is_set():
-                return Ending(Outcome.CANCELLED, detail="disconnected")
-            if end_by is not None and time.monotonic() >= end_by:
-                cancellation.cancel(Outcome.TIMED_OUT)
-            changed.wait(0.005)  # the gate is the test's own event: it can't wake us
+                self._closing = threading.Event()
+            if not self.is_open:
+                self.opened += 1
+                self.is_open = True
+            return self._closing
+
+    def _reopen(self) -> threading.Event:
+        if self.is_open:
+            return self._connect()
+        try:
+            self.open()
+        except UnreachableError as error:
+            raise NeverStartedError(self.node, error.step, error.problem) from error
+        return self._closing
+
+
+def _wait(
+    act: Act, cancellation: Cancellation, timeout: float | None, closing: threading.Event
+) -> Ending:
+    if act.gate is None:
         return act.ending
+    changed = threading.Event()
+    end_by = None if timeout is None else time.monotonic() + timeout
+    cancellation.on_cancel(changed.set)
+    while not act.gate.is_set():
+        if cancellation.outcome is not None:
+            return Ending(cancellation.outcome)
+        if closing.is_set():
+            return Ending(Outcome.CANCELLED, detail="disconnected")
+        if end_by is not None and time.monotonic() >= end_by:
+            cancellation.cancel(Outcome.TIMED_OUT)
+        changed.wait(0.005)  # the gate is the test's own event: it can't wake us
+    return act.ending
 
 
 class FakeHosts:
@@ -170,12 +190,14 @@ class FakeHosts:
 
     Attributes:
         ran: (node, command) of every attempt that started, in order.
+        surroundings: what each of them found: its variables and its directory, in the same order.
     """
 
     def __init__(
         self, script: Script | None = None, unreachable: Unreachable | None = None
     ) -> None:
         self.ran: list[tuple[Node, str]] = []
+        self.surroundings: list[Surroundings] = []
         self.connections: list[FakeConnection] = []
         self._script = script if script is not None else {}
         self._unreachable = unreachable
@@ -224,8 +246,11 @@ class FakeHosts:
         """Return why `node` can't be connected to now, or None."""
         return self._unreachable(node) if self._unreachable is not None else None
 
-    def record(self, node: Node, command: str) -> None:
-        """Note that `command` has started on `node`."""
+    def record(
+        self, node: Node, command: str, surroundings: Surroundings = NO_SURROUNDINGS
+    ) -> None:
+        """Note that `command` has started on `node`, and what it found."""
         with self._changed:
             self.ran.append((node, command))
+            self.surroundings.append(surroundings)
             self._changed.notify_all()

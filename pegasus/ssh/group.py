@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -55,13 +55,19 @@ class BroadcastGroup(ThreadingGroup):  # type: ignore[misc]
         group: BroadcastGroup = cls.from_connections(connections)
         return group
 
-    def each(self, function: Callable[[Connection], T]) -> Results[T]:
+    def each(
+        self, function: Callable[[Connection], T], among: Container[Node] | None = None
+    ) -> Results[T]:
         """Call `function` for every member, each in a thread of its own, and wait for all.
 
         The wait is the barrier: nothing of it runs any more when this returns. An exception
         of one member stops no other; it comes back in the results.
+
+        Args:
+            among: the nodes that are meant, instead of all.
         """
-        calls = ThreadingGroup.from_connections(_Call(member, function) for member in self)
+        members = [member for member in self if among is None or member.node in among]
+        calls = ThreadingGroup.from_connections(_Call(member, function) for member in members)
         parts = calls._do("make")
         results: Results[T] = Results()
         for call in calls:

@@ -16,7 +16,7 @@ from invoke.runners import Local, Runner
 from pegasus.errors import NeverStartedError
 from pegasus.events import Stream
 from pegasus.locking import user
-from pegasus.model import Ending, Node, Outcome
+from pegasus.model import NO_SURROUNDINGS, Ending, Node, Outcome, Surroundings
 from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, Peer, nobody
 from pegasus.ssh.running import watchdog
 from pegasus.ssh.running.endings import exit_ending, refuse
@@ -134,7 +134,7 @@ class LocalRunner(StreamingRunner, Local):
             raise NotStartedError(f"can't start sh: {error}") from error
         self.opts["on_process"](self.running)
         try:
-            _write(process, watchdog.leash(command))
+            _write(process, watchdog.leash(command, self.opts["surroundings"]))
         except OSError as error:
             raise NotStartedError(f"sh ended before it began: {error}") from error
 
@@ -168,14 +168,15 @@ class LocalConnection:
         """Prepare; `kill_grace` is the time in seconds between TERM and KILL."""
         self.node = node
         self._grace = kill_grace
-        self._process: LocalProcess | None = None
-        self._closing = False
+        self._lock = threading.Lock()  # Guards what follows.
+        self._running: set[LocalProcess] = set()
+        self._closing = threading.Event()  # Of what runs now; what runs later has another.
         overrides = {"run": {**OPTIONS, "on_process": None}}
         self._context = invoke.Context(invoke.Config(overrides=overrides, lazy=True))
 
     def open(self) -> None:
         """Do nothing: this host is there."""
-        self._closing = False
+        self._begin()
 
     def attempt(
         self,
@@ -184,30 +185,29 @@ class LocalConnection:
         cancellation: Cancellation,
         timeout: float | None = None,
         on_announced: OnAnnounced = nobody,
+        surroundings: Surroundings = NO_SURROUNDINGS,
     ) -> Ending:
         """Run `command`; see `pegasus.ssh.base.Connection.attempt`."""
         if cancellation.outcome is not None:
             return Ending(cancellation.outcome)
-        refused = refuse(command, on_output)
+        refused = refuse(command, surroundings, on_output)
         if refused is not None:
             return refused
-        arguments = options(on_output, cancellation, self._grace, timeout, on_announced)
+        arguments = options(
+            on_output, cancellation, self._grace, timeout, on_announced, surroundings
+        )
+        closing = self._begin()
         try:
-            result: Any = LocalRunner(self._context).run(
-                command, on_process=self._remember, **arguments
-            )
+            ending = self._run(command, arguments, closing)
         except NotStartedError as error:
             raise NeverStartedError(self.node, "session", str(error)) from error
         except NotBegunError as error:
-            if self._closing:
+            if closing.is_set():
                 return Ending(Outcome.CANCELLED, detail="disconnected before the command began")
             problem = f"sh did not run the command: {error}; `sh -c true` must work here"
             raise NeverStartedError(self.node, "session", problem) from error
-        finally:
-            self._process = None
-        if self._closing and cancellation.outcome is None:
+        if closing.is_set() and cancellation.outcome is None:
             return Ending(Outcome.CANCELLED, detail="disconnected while the command ran")
-        ending: Ending = result.ending
         return ending
 
     @property
@@ -217,12 +217,32 @@ class LocalConnection:
 
     def close(self) -> None:
         """End what runs."""
-        self._closing = True
-        process = self._process
-        if process is not None:
+        with self._lock:
+            self._closing.set()
+            running, self._running = self._running, set()
+        for process in running:
             process.let_go()
 
-    def _remember(self, process: LocalProcess) -> None:
-        self._process = process
-        if self._closing:
-            process.let_go()
+    def _begin(self) -> threading.Event:
+        """Return what will say that what runs from now on is to end."""
+        with self._lock:
+            if self._closing.is_set():
+                self._closing = threading.Event()
+            return self._closing
+
+    def _run(self, command: str, arguments: dict[str, Any], closing: threading.Event) -> Ending:
+        runner = LocalRunner(self._context)
+
+        def remember(process: LocalProcess) -> None:
+            with self._lock:
+                self._running.add(process)
+            if closing.is_set():
+                process.let_go()
+
+        try:
+            result: Any = runner.run(command, on_process=remember, **arguments)
+        finally:
+            with self._lock:
+                self._running.discard(getattr(runner, "running", None))
+        ending: Ending = result.ending
+        return ending

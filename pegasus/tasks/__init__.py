@@ -22,6 +22,7 @@ from pegasus.tasks.look import CheckFailed, check, logs, status
 from pegasus.tasks.nodes import PingFailed, hosts
 from pegasus.tasks.reporting import report
 from pegasus.tasks.run import RunFailed, broadcast, queue, stop
+from pegasus.tasks.steer import drain, pause, resume, undrain
 
 __all__ = [
     "CheckFailed",
@@ -30,17 +31,24 @@ __all__ = [
     "add",
     "broadcast",
     "check",
+    "drain",
     "hosts",
     "lock",
     "logs",
     "ns",
+    "pause",
     "queue",
     "report",
+    "resume",
     "retry",
     "status",
     "stop",
+    "undrain",
 ]
 
 ns = Collection(
-    "pegasus", queue, broadcast, check, lock, stop, status, logs, add, retry, hosts, report
+    "pegasus",
+    *(queue, broadcast, check, lock),
+    *(pause, resume, drain, undrain, stop),
+    *(status, logs, add, retry, hosts, report),
 )

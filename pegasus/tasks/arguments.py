@@ -18,8 +18,8 @@ from invoke.parser.parser import ParseMachine
 
 from pegasus.errors import SettingsError
 
-#: How far above an argument's value Invoke's parser asks for it, in calls.
-_DEPTH = 6
+#: How far above an argument's value Invoke's parser asks for it, in calls, and above ours.
+_DEPTH = 8
 
 #: How many characters of what is no number are shown.
 _SHOWN = 80
@@ -86,8 +86,26 @@ class Command(Positional):
         return not (self.got_value or is_option)
 
 
+class Nodes(Positional):
+    """Expressions for nodes: `gpu-1 gpu-2`, `gpu-1,gpu-2`. The value is a tuple of words.
+
+    The first word is one, whatever it is; behind it, the name of a task is a task.
+    """
+
+    MISSING = ()
+
+    def takes(self, word: str) -> bool:
+        """Return whether a word is for this argument: it is no option, and no further task."""
+        return not word.startswith("-") and not (self.got_value and _is_task(word))
+
+    def set_value(self, value: Any, cast: bool = True) -> None:
+        """Add a word to those that were given before."""
+        self.raw_value = value
+        self._value = (*(self._value or ()), value)
+
+
 #: The parameters of tasks whose arguments are such.
-_KINDS: dict[str, type[Positional]] = {"ids": Ids, "command": Command}
+_KINDS: dict[str, type[Positional]] = {"ids": Ids, "command": Command, "nodes": Nodes}
 
 
 def positional(argument: Argument) -> Argument:
@@ -128,11 +146,40 @@ def number_of(value: str | int, problem: str, option: str = "") -> int:
     raise SettingsError(" ".join(filter(None, [option, shown, problem])))
 
 
+def expression_of(nodes: str | Iterable[str], task: str) -> str:
+    """Return one expression for the words by which somebody has named nodes to a task.
+
+    Raises:
+        SettingsError: there is none, or it can't be known how they belong together.
+    """
+    words = [nodes] if isinstance(nodes, str) else [*nodes]
+    if not words:
+        raise SettingsError(f"which nodes? {task} NODES, as in {task} 'gpu-[1-3]'")
+    terms = [word.strip().strip(",") for word in words]
+    if not all(terms):
+        raise SettingsError(f"{task}: the nodes are empty; write '*' for all of them")
+    if len(terms) > 1 and any(one in term for term in terms for one in "&!^"):
+        raise SettingsError(f"{task}: write terms that & ! or ^ join as one word, in quotes")
+    return ",".join(terms)
+
+
 def _word_at_hand() -> str | None:
     """Return the word for which Invoke's parser asks whether an argument wants it, if it does."""
+    asked = _asked()
+    return None if asked is None else str(asked["token"])
+
+
+def _is_task(word: str) -> bool:
+    """Return whether a word is a task's name to the parser that asks."""
+    asked = _asked()
+    return asked is not None and word in asked["self"].contexts
+
+
+def _asked() -> dict[str, Any] | None:
+    """Return what Invoke's parser has at hand while it asks for an argument's value, if it does."""
     frame = inspect.currentframe()
     for _ in range(_DEPTH):
         frame = frame and frame.f_back
         if frame and frame.f_code is ParseMachine.handle.__code__:
-            return str(frame.f_locals["token"])
+            return frame.f_locals
     return None

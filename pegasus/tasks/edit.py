@@ -50,6 +50,8 @@ def lock(
         "consumed_file",
         command="the command, or - to read one a line from stdin; --command= may be left out",
         param="name=value, which fills the command; several of the same name make a job each",
+        slots="how many slots of a node each job needs (default: 1)",
+        on="the nodes on which it may run, as for --limit: 'a100-*' or 'gpu=a100'",
         head="add it at the head of the queue, instead of at the end",
     ),
 )
@@ -57,6 +59,8 @@ def add(
     c: Context,
     command: str = "",
     param: str | Iterable[str] | None = None,
+    slots: int | str | None = None,
+    on: str | None = None,
     head: bool = False,
     hosts_file: StrPath | None = None,
     queue_file: StrPath | None = None,
@@ -76,7 +80,9 @@ def add(
             c.config, hosts_file=hosts_file, queue_file=queue_file, consumed_file=consumed_file
         )
         params = [param] if isinstance(param, str) else param or ()
-        errand(settings, command, params, head=head, dry=c.config.run.dry)
+        needed = None if slots is None else str(slots)
+        dry = c.config.run.dry
+        errand(settings, command, params, slots=needed, on=on, head=head, dry=dry)
 
 
 @task(

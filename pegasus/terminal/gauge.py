@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pegasus.statistics import Progress
+from pegasus.measures import Progress
 from pegasus.terminal.lines.colours import depth_of
 from pegasus.terminal.times import duration
 
@@ -89,8 +89,13 @@ def _parts(progress: Progress) -> Iterator[_Part]:
         yield _Part(5, Text(f"round: {ended}/{there} nodes"))
     failed = progress.failed
     yield _Part(1 if failed else 7, Text(f"{failed} failed", "red" if failed else ""))
+    if progress.unfit:
+        yield _Part(1, Text(f"{progress.unfit} unfit", "red"))
     yield _Part(4, Text(f"{progress.running} running"))
-    yield _Part(6, Text(f"{progress.free}/{progress.connected} free"))
+    what = "free" if progress.slots == progress.connected else "slots free"
+    yield _Part(6, Text(f"{progress.free}/{progress.slots} {what}"))
+    if progress.is_paused:
+        yield _Part(1, Text("paused", "yellow"))
     yield _Part(3, Text(duration(progress.elapsed)))
     if progress.remaining is not None:
         yield _Part(2, Text(f"ETA {duration(progress.remaining)}"))

@@ -19,9 +19,9 @@ from pegasus.journal.describing import (
     name_fields,
 )
 from pegasus.journal.records import job_fields
+from pegasus.measures import Times
 from pegasus.model import Attempt, Outcome
 from pegasus.result import RunResult
-from pegasus.statistics import Times
 
 
 def told(event: Event, **measured: Any) -> Description | None:
@@ -51,8 +51,10 @@ def summary(result: RunResult, times: Times) -> Description:
             "owed": [job_fields(job) for job in result.owed],
             "nodes_unreachable": len(result.unreachable),
             "nodes_lost": len(result.lost),
+            "unfit": sum(one.jobs for one in result.unfit),
             "wall": round(times.wall, 3),
-            "busy": round(times.jobs, 3),
+            "job_time": round(times.jobs, 3),
+            "busy": round(times.busy, 3),
             "available": round(times.available, 3),
             "utilisation": None if share is None else round(share, 4),
         },
@@ -78,7 +80,7 @@ def _queue_counted(event: events.QueueCounted) -> dict[str, Any]:
     return {"queued": event.jobs}
 
 
-def _queue_refused(event: events.QueueRefused) -> dict[str, Any]:
+def _refused(event: events.QueueRefused | events.HostsRefused) -> dict[str, Any]:
     error = event.error
     errors = error.errors if isinstance(error, ProblemsError) else (error,)
     return {"problems": [_problem(one) for one in errors]}
@@ -117,8 +119,10 @@ def _nothing(event: Event) -> dict[str, Any]:
 
 _TOLD: dict[type[Event], tuple[str, Callable[[Any], dict[str, Any]]]] = {
     events.QueueCounted: ("queue_counted", _queue_counted),
-    events.QueueRefused: ("queue_refused", _queue_refused),
+    events.QueueRefused: ("queue_refused", _refused),
     events.QueueMended: ("queue_mended", _nothing),
+    events.HostsRefused: ("hosts_refused", _refused),
+    events.HostsMended: ("hosts_mended", _nothing),
     events.LockAwaited: ("lock_awaited", _lock_awaited),
     events.RoundEnded: ("round_ended", _round_ended),
     events.Waiting: ("waiting", _nothing),

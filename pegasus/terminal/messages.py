@@ -13,6 +13,17 @@ from pegasus.terminal.words import count, first_line
 LISTED = 10
 
 
+#: Events of which those need not hear who want to hear little.
+_CALM = (
+    events.Waiting,
+    events.NodeAdded,
+    events.NodeDrained,
+    events.NodeUndrained,
+    events.HostsMended,
+    events.Resumed,
+)
+
+
 @singledispatch
 def message(event: Event) -> str:
     """Return what is to be said of an event, in one line or several; nothing of most events."""
@@ -23,7 +34,7 @@ def is_trouble(event: Event) -> bool:
     """Whether what is said of an event must be said to those, too, who want to hear little."""
     if isinstance(event, events.CancelCommandEnded):
         return bool(event.problem)
-    return not isinstance(event, events.Waiting)
+    return not isinstance(event, _CALM)
 
 
 @message.register
@@ -48,6 +59,56 @@ def _(event: events.NodeDisconnected) -> str:
 @message.register
 def _(event: events.NodeLost) -> str:
     return f"lost: [{event.node.label}] {event.detail}"
+
+
+@message.register
+def _(event: events.NodeAdded) -> str:
+    return f"[{event.node.label}] is new in hosts.yaml; connecting"
+
+
+@message.register
+def _(event: events.NodeDrained) -> str:
+    if event.removed:
+        return f"[{event.node.label}] is not in hosts.yaml any more: it takes no more jobs"
+    return f"[{event.node.label}] drained: it takes no more jobs (inv undrain undoes it)"
+
+
+@message.register
+def _(event: events.NodeUndrained) -> str:
+    return f"[{event.node.label}] takes jobs again"
+
+
+@message.register
+def _(event: events.HostsRefused) -> str:
+    return f"{event.error}\nthe nodes stay what they were until this is mended"
+
+
+@message.register
+def _(event: events.HostsMended) -> str:
+    return "hosts.yaml can be used again"
+
+
+@message.register
+def _(event: events.JobsUnfit) -> str:
+    if not event.unfit:
+        return "no job of the queue is left that fits no node"
+    return "\n".join(map(_unfit, event.unfit))
+
+
+def _unfit(unfit: events.Unfit) -> str:
+    stay = f"{count(unfit.jobs, 'job')} stay{'s' if unfit.jobs == 1 else ''} in the queue"
+    return f"{unfit.place}: {unfit.problem}; {stay}"
+
+
+@message.register
+def _(event: events.Paused) -> str:
+    running = f"; {count(event.running, 'command')} still run" if event.running else ""
+    return f"paused: taking no jobs until inv resume{running}{'s' if event.running == 1 else ''}"
+
+
+@message.register
+def _(event: events.Resumed) -> str:
+    return "taking jobs again"
 
 
 @message.register

@@ -37,13 +37,14 @@ class Live:
 
     Args:
         screen: where.
-        label: of the node, to stand in front of each line.
+        whose: the label of the node, to stand in front of each line, and behind it of the job,
+            or "" where the node has none beside it.
         period: every how many lines of each stream one is shown; 0 shows none.
     """
 
-    def __init__(self, screen: Screen, label: str, period: int) -> None:
+    def __init__(self, screen: Screen, whose: tuple[str, str], period: int) -> None:
         self._screen = screen
-        self._label = label
+        self._whose = whose
         self._streams = {stream: _Thinned(period) for stream in Stream}
 
     def feed(self, stream: Stream, data: bytes) -> None:
@@ -68,7 +69,7 @@ class Live:
 
     def _write(self, stream: Stream, lines: list[str]) -> None:
         write = self._screen.out if stream is Stream.STDOUT else self._screen.err
-        write(lines, self._label)
+        write(lines, *self._whose)
 
 
 class Grouped(Live):
@@ -78,12 +79,14 @@ class Grouped(Live):
     can't be held, as on a full disk, is shown as it comes; so is what comes after the release.
 
     Args:
-        screen, label, period: as for `Live`.
+        screen, whose, period: as for `Live`.
         folder: where a file is made for what is too long for the memory.
     """
 
-    def __init__(self, screen: Screen, label: str, period: int, folder: Path | None) -> None:
-        super().__init__(screen, label, period)
+    def __init__(
+        self, screen: Screen, whose: tuple[str, str], period: int, folder: Path | None
+    ) -> None:
+        super().__init__(screen, whose, period)
         self._lock = threading.Lock()
         self._held: Held | None = Held(folder)
 
@@ -112,7 +115,8 @@ class Grouped(Live):
                 for stream, lines in _batches(held.records()):
                     self._write(stream, lines)
         except OSError as error:
-            lost = f"[{self._label}] the output that was held can't be read ({error}); inv logs can"
+            label = " ".join(filter(None, self._whose))
+            lost = f"[{label}] the output that was held can't be read ({error}); inv logs can"
             self._screen.err([lost], OURS)
         finally:
             held.close()

@@ -13,13 +13,15 @@ from pegasus.terminal.lines.splitter import LINE_END
 from pegasus.terminal.messages import is_trouble, message
 from pegasus.terminal.outputs import Grouped, Live
 from pegasus.terminal.screen import OURS, Screen
+from pegasus.terminal.words import count
 
 
 class Printer:
     """An event sink that writes to a screen.
 
-    A job's stdout goes to stdout and its stderr to stderr, each line with `[node]` in front; so
-    do the lines that frame a job. Our own messages go to stderr.
+    A job's stdout goes to stdout and its stderr to stderr, each line with `[node]` in front, or
+    `[node job 7]` where others may run beside it; so do the lines that frame a job. Our own
+    messages go to stderr.
 
     Args:
         screen: where to write.
@@ -46,6 +48,8 @@ class Printer:
         self._outputs: dict[tuple[int, int], Live] = {}
         self._tries: dict[tuple[int, int], int] = {}
         self._away: set[Node] = set()
+        self._slots: dict[Node, int] = {}  # How many a node has.
+        self._is_broadcast = False
 
     def __call__(self, event: Event) -> None:
         self._show(event)
@@ -66,21 +70,37 @@ class Printer:
     @singledispatchmethod
     def _show(self, event: Event) -> None:
         """Say what there is to be said of an event; most events say nothing."""
+        self._say_of(event)
+
+    def _say_of(self, event: Event) -> None:
         if (text := message(event)) and (is_trouble(event) or not self._quiet):
             self.say(text)
 
     @_show.register
     def _(self, event: events.RunStarted) -> None:
+        self._is_broadcast = event.mode == "broadcast"
         self._screen.colours.assign(node.label for node in event.nodes)
 
     @_show.register
+    def _(self, event: events.NodeAdded) -> None:
+        self._screen.colours.assign([event.node.label])
+        if self._is_broadcast:
+            self.say(f"{message(event)} (what ran before is not run there)")
+        else:
+            self._say_of(event)
+
+    @_show.register
     def _(self, event: events.NodeConnected) -> None:
-        node, how = event.node, "connected"
+        node, slots = event.node, event.slots
+        self._slots[node] = len(slots)
         if self._quiet and node not in self._away:
             return
         self._away.discard(node)
-        if node.host.is_local:
-            how = "runs here, without SSH"
+        how = "runs here, without SSH" if node.host.is_local else "connected"
+        if slots.variable:
+            how = f"{how}, {count(len(slots), 'GPU')}"
+        elif len(slots) != 1:
+            how = f"{how}, {count(len(slots), 'slot')}"
         self._screen.err([how], node.label)
 
     @_show.register
@@ -122,9 +142,19 @@ class Printer:
         """Return what takes the output of an attempt, from now on if not already."""
         if (output := self._outputs.get(attempt.key)) is not None:
             return output
-        screen, label, period = self._screen, attempt.node.label, self._period
-        new = Grouped(screen, label, period, self._folder) if self._group else None
-        return self._outputs.setdefault(attempt.key, new or Live(screen, label, period))
+        whose = attempt.node.label, f"job {attempt.job.id}" if self._has_others(attempt) else ""
+        screen, period = self._screen, self._period
+        new = Grouped(screen, whose, period, self._folder) if self._group else None
+        return self._outputs.setdefault(attempt.key, new or Live(screen, whose, period))
+
+    def _has_others(self, attempt: Attempt) -> bool:
+        """Whether other jobs may run beside one, so that its node alone does not say whose line.
+
+        On a node of one slot, these are the jobs that need none. A broadcast has one at a time.
+        """
+        if self._is_broadcast:
+            return False
+        return not attempt.slots or self._slots.get(attempt.node, 1) != 1
 
     def _end(self, attempt: Attempt, text: str, *, succeeded: bool) -> None:
         lines = self._frame(attempt, text)
@@ -149,7 +179,15 @@ class Printer:
     def _frame(self, attempt: Attempt, text: str) -> list[str]:
         # What the original prints, and behind it what it does not know.
         about = [f"job {attempt.job.id}"] if attempt.job.id else []
+        if self._has_others(attempt):
+            about.append(_slots(attempt))
         if attempt.repeats:
             about.append(f"try {self._tries.get(attempt.key, 2)}")
         end = f" ({', '.join(about)})" if about else ""
         return [harmless(line) for line in LINE_END.split(f"=== {text} ==={end}")]
+
+
+def _slots(attempt: Attempt) -> str:
+    """Return which slots of its node an attempt has: `slot 3`, `slots 0,1`, or `no slot`."""
+    number = len(attempt.slots)
+    return f"{'slot' if number == 1 else 'slots'} {attempt.slots}" if number else "no slot"

@@ -96,15 +96,15 @@ class Screen:
         self._bottom = _Bottom(self._err.layout)
         self._is_ended = False
 
-    def out(self, lines: Iterable[str], label: str = "") -> None:
-        """Write lines to stdout in one go, with `[label]` in front of each, and flush."""
-        lost = self._write(self._out, lines, label)
+    def out(self, lines: Iterable[str], label: str = "", job: str = "") -> None:
+        """Write lines to stdout in one go, with `[label job]` in front of each, and flush."""
+        lost = self._write(self._out, lines, label, job)
         if lost:
             self.err([f"stdout can't be written to ({lost}); jobs go on without it"], OURS)
 
-    def err(self, lines: Iterable[str], label: str = "") -> None:
-        """Write lines to stderr in one go, with `[label]` in front of each, and flush."""
-        self._write(self._err, lines, label)
+    def err(self, lines: Iterable[str], label: str = "", job: str = "") -> None:
+        """Write lines to stderr in one go, with `[label job]` in front of each, and flush."""
+        self._write(self._err, lines, label, job)
 
     def end_output(self) -> None:
         """From now on write messages of ours alone: nothing of a job is to stand below them."""
@@ -149,10 +149,12 @@ class Screen:
             if self.has_bottom and (text := self._bottom.around("", anew=True)):
                 self._err.write(text)
 
-    def _write(self, outlet: _Outlet, lines: Iterable[str], label: str) -> Exception | None:
+    def _write(
+        self, outlet: _Outlet, lines: Iterable[str], label: str, job: str
+    ) -> Exception | None:
         if outlet.stream is None:
             return None
-        text = outlet.layout.text(lines, label)
+        text = outlet.layout.text(lines, label, job)
         with outlet.lock:
             if self._is_ended and label != OURS:
                 return None  # It waited while the end was written.

@@ -12,11 +12,11 @@ from heapq import nlargest
 from pathlib import Path
 
 from pegasus.journal.jobs import KINDS, WORST_FIRST, JobState
+from pegasus.measures import Times
 from pegasus.model import Node, Outcome
 from pegasus.nodesets import fold
 from pegasus.result import RunResult
 from pegasus.settings import Settings
-from pegasus.statistics import Times
 from pegasus.terminal.failures import LISTED, described, failures
 from pegasus.terminal.rounds.folding import grouped
 from pegasus.terminal.times import fine_duration
@@ -58,6 +58,7 @@ def summarize(result: RunResult, about: Circumstances) -> Iterator[str]:
     }
     yield from _nodes("not reached", unreachable)
     yield from _nodes("lost", result.lost)
+    yield from _unfit(result, about.queue_file)
     if result.final:
         yield from _slowest(result, about.times)
         yield from _outcomes(result)
@@ -128,6 +129,20 @@ def _more(number: int, where: str) -> Iterator[str]:
         yield f"  … and {number} more ({where})"
 
 
+def _unfit(result: RunResult, queue_file: str) -> Iterator[str]:
+    """Yield which jobs stay in the queue file since they fit no node, and why."""
+    if not result.unfit:
+        return
+    jobs = sum(one.jobs for one in result.unfit)
+    fit, stay = ("fits", "stays") if jobs == 1 else ("fit", "stay")
+    yield f"{count(jobs, 'job')} {fit} no node, and {stay} in {queue_file}:"
+    for one in result.unfit[:LISTED]:
+        number = f" ({count(one.jobs, 'job')})" if len(result.unfit) > 1 else ""
+        # Where it stands was said: jobs have left the file in front of it since.
+        yield f"  {one.problem}{number}"
+    yield from _more(len(result.unfit) - LISTED, "inv check shows them")
+
+
 def _nodes(what: str, problems: Mapping[Node, str]) -> Iterator[str]:
     """Yield which nodes have a problem; of many, those that have the same in one line."""
     if len(problems) <= LISTED:
@@ -161,5 +176,6 @@ def _outcomes(result: RunResult) -> Iterator[str]:
 def _took(times: Times) -> str:
     texts = [f"wall time {fine_duration(times.wall)}", f"job time {fine_duration(times.jobs)}"]
     if times.utilisation is not None:
-        texts.append(f"nodes busy {times.utilisation:.0%} of their time")
+        what = "slots" if times.has_slots else "nodes"
+        texts.append(f"{what} busy {times.utilisation:.0%} of their time")
     return ", ".join(texts)

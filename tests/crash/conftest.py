@@ -15,7 +15,7 @@ import pytest
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait neither for the disk, from which no kill takes anything, nor for editors."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    monkeypatch.setattr("pegasus.files.queuefile.SETTLING", 0.0)
+    monkeypatch.setattr("pegasus.files.content.SETTLING", 0.0)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from syscalls import HINTS, KillAt, Moment
 WORKS = [
     Work("the first take of a queue", [take(1)]),
     Work("takes one after another", [take(3), take(1)], before=[take(1)]),
+    Work("takes from anywhere", [take([1, 4]), take([0, 3])], before=[take([2])]),
     Work("the last jobs", [take(2), take(5)], before=[take(3)]),
     Work("one job, alone", [take(1)], "- true\n"),
     Work("jobs go back", [put_back(1), put_back(2)], before=[take(4)]),
@@ -38,6 +39,7 @@ def test_after_a_kill_anywhere_a_job_is_in_the_queue_or_taken(work: Work, folder
     "work",
     [
         Work("a take", [take(2)], before=[take(1)]),
+        Work("a take from anywhere", [take([1, 5])], before=[take(1)]),
         Work("a put back", [put_back(2)], before=[take(3)]),
     ],
     ids=str,

@@ -22,6 +22,7 @@ SEED = int(os.environ.get("SEED", "1"))
 WORKS = [
     Work("the first takes of a queue", [take(1), take(2)]),
     Work("attempts come first", [note, take(1), note, take(3), note], before=[take(1)]),
+    Work("takes from anywhere", [take([1, 4]), note, take([0, 3])], before=[take([2])]),
     Work("the last jobs", [note, take(5)], before=[take(3)]),
     Work("jobs go back", [put_back(1), note, put_back(2)], before=[take(4)]),
     Work("taken, put back and taken again", [take(2), put_back(1), take(2)], before=[take(1)]),

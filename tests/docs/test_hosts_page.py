@@ -30,10 +30,22 @@ def test_the_first_example_is_a_hosts_file(tmp_path: Path) -> None:
     assert len(hosts.load(path)) == 1 + 64 + 2 * 24 + 3
 
 
+def test_the_slots_of_the_example_are_those_that_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.yaml"
+    path.write_text(FILES[1])
+    nodes = hosts.load(path)
+    eight, four = tuple(range(8)), tuple(range(4))
+    assert [node.slots for node in nodes] == [eight] * 4 + [(0, 1, 3), None, four]
+    assert [node.has_gpus for node in nodes] == [False] * 5 + [True, True]
+    old = "- {hostname: n, slots: [0, 1, 2, 3]}\n"
+    path.write_text(old)
+    assert [node.slots for node in hosts.load(path)] == [four]
+
+
 @pytest.mark.parametrize(("expression", "labels"), CHOICES, ids=[row[0] for row in CHOICES])
 def test_expressions_choose_these_nodes(tmp_path: Path, expression: str, labels: str) -> None:
     path = tmp_path / "hosts.yaml"
-    path.write_text(FILES[1])
+    path.write_text(FILES[2])
     chosen = choose(hosts.load(path), code(expression), "", LastRun)
     assert [node.label for node in chosen] == values(labels)
 

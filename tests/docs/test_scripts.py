@@ -47,6 +47,7 @@ def test_the_commands_work(ran: Project) -> None:
             "bs": ["8", "16"],
             "opt": ["adam"],
         },
+        {"command": ["python train.py"], "slots": [4], "options": {"on": "a100-*"}},
         *(f"python train.py --seed {seed}" for seed in (1, 2, 3)),
     ]
 
@@ -66,6 +67,7 @@ def test_the_python_works(ran: Project) -> None:
     assert [one if isinstance(one, str) else one["command"][0] for one in ran.left] == [
         "python urgent.py",
         "python train.py --bs {{ bs }}",
+        "python large.py",
         "echo one",
         "echo {{ n }}",
     ]

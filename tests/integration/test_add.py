@@ -48,6 +48,28 @@ def test_a_command_is_added_at_the_head(project: Project) -> None:
     assert project.read("queue.yaml") == "- queue\n- a\n"
 
 
+def test_a_command_is_added_with_its_slots_and_nodes(project: Project) -> None:
+    project.queue("- a\n")
+    run = project.run("add", "b {{ slots }}", "--slots", "2", "--on", "a100-*", "add", "c",
+                      "--slots=0")  # fmt: skip
+    assert (run.wait(), run.err.count("added 1 entry (1 job)")) == (0, 2)
+    assert project.read("queue.yaml") == (
+        "- a\n- command:\n  - b {{ slots }}\n  slots:\n  - 2\n  options:\n    'on': a100-*\n"
+        "- command:\n  - c\n  slots:\n  - 0\n"
+    )
+    assert from_stdin(project, b"d\ne\n", "--slots", "4").returncode == 0
+    assert project.read("queue.yaml").count("  slots:\n  - 4\n") == 2
+
+
+def test_a_size_that_runs_would_refuse_is_refused(project: Project) -> None:
+    project.hosts("- localhost\n")
+    project.write("invoke.yaml", "pegasus: {allocation: buddy}\n")
+    run = project.run("add", "a", "--slots", "3")
+    assert run.wait() == 1
+    assert "the command:1:1: `allocation: buddy` gives 1, 2, 4, 8, … slots" in run.err
+    assert not project.exists("queue.yaml")
+
+
 def test_the_file_is_made_where_the_settings_say(project: Project) -> None:
     project.write("invoke.yaml", "pegasus: {queue_file: mine.yaml}\n")
     assert project.run("add", "--flag, like a command").wait() == 0
@@ -72,6 +94,9 @@ def test_several_are_added_in_one_go_with_other_tasks(project: Project) -> None:
         (["add", "a", "--param", "bs"], "--param bs: write it as name=value"),
         (["add", "a", "--param", "=8"], "--param =8: write it as name=value"),
         (["add", "a", "--param", "command=8"], "`command` can't be a parameter"),
+        (["add", "a", "--param", "slots=2"], "`slots` can't be a parameter"),
+        (["add", "a", "--slots", "two"], "`slots` is how many slots a job needs, and not 'two'"),
+        (["add", "a", "--on", "@failed"], "`on`: @failed changes from run to run"),
         (["add", "a {{ b"], "the command:1:3: this tag is never closed"),
         (["add", "a {{ b }}"], "the command:1:3: there is no parameter `b`"),
         (["add", "a", "x"], "No idea what 'x' is!"),

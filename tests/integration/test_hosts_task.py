@@ -56,6 +56,7 @@ def test_the_nodes_are_json(project: Project) -> None:
         "user": None,
         "port": None,
         "params": {"gpu": "1"},
+        "slots": [0],
         "options": {"timeout": "2h", "retries": "1"},
     }
     last = shown["nodes"][4]
@@ -65,6 +66,27 @@ def test_the_nodes_are_json(project: Project) -> None:
         "kim",
         22,
     )
+
+
+def test_slots_and_variables_are_shown_as_they_are_written(project: Project) -> None:
+    project.hosts(
+        "- {hostname: a, slots: 8, options: {env: {A: x, B: y}, cwd: /d}}\n"
+        "- {hostname: b, slots: [3, 0]}\n- {hostname: c, slots: gpus}\n"
+        "- {hostname: d, slots: [5]}\n"
+        "- e\n"
+    )
+    assert project.run("hosts").out.splitlines() == [
+        "#  host  slots   options",
+        "0  a     8       env.A=x, env.B=y, cwd=/d",
+        "1  b     [0, 3]",
+        "2  c     gpus",
+        "3  d     [5]",
+        "4  e     1",
+        "5 nodes",
+    ]
+    nodes = json.loads(project.run("hosts", "--json").out)["nodes"]
+    assert [node["slots"] for node in nodes] == [[*range(8)], [0, 3], None, [5], [0]]
+    assert nodes[0]["options"] == {"env": {"A": "x", "B": "y"}, "cwd": "/d"}
 
 
 def test_texts_of_others_do_not_command_the_terminal(project: Project) -> None:

@@ -226,3 +226,37 @@ def test_a_run_that_has_done_nothing_has_a_page(opened: Browser, tmp_path: Path)
     assert texts(opened, "#found") == ["0 in all"]
     assert opened.run("byId('spread-part').hidden")
     assert opened.complaints == []
+
+
+def test_attempts_are_as_thick_as_they_had_slots_and_say_which(
+    opened: Browser, tmp_path: Path
+) -> None:
+    story = Story(tmp_path)
+    node = Node(0, Host("gpu-1", "gpu-1"), slots=tuple(range(8)))
+    about = {"mode": "queue", "pid": 7, "host": "here", "user": "me", "settings": {}}
+    story.tell(records.RUN_STARTED, **about, nodes=[node_fields(node)])
+    for number, slots in enumerate(([0, 1, 2, 3], [4], []), 1):
+        job = Job("train", slots=len(slots), id=number)
+        story.tell(records.JOBS_TAKEN, commit=f"{number}", jobs=[job_fields(job)], consumed={})
+        where = {"node": "gpu-1", "index": 0, "repeats": 0, "slots": slots}
+        story.tell(records.ATTEMPT_STARTED, job=number, attempt=1, **where, command="train")
+    for number in (1, 2, 3):
+        ending = {"outcome": "succeeded", "exit_status": 0}
+        story.tell(records.ATTEMPT_ENDED, job=number, attempt=1, **ending)
+    story.end()
+    show(opened, write(story.queue_file))
+    bars = f"[...{BARS}].map(e => e.getBoundingClientRect())"
+    tops = opened.run(f"{bars}.map(one => one.top)")
+    heights = opened.run(f"{bars}.map(one => one.height)")
+    assert tops == sorted(tops)
+    # Of the lanes, 0.15 is between them.
+    assert heights[0] / heights[1] == pytest.approx(3.85 / 0.85, rel=0.05)
+    assert heights[1] == pytest.approx(heights[2], rel=0.05)
+    assert column(opened, 2) == ["gpu-1slots 0-3", "gpu-1slot 4", "gpu-1no slot"]
+    x, y = opened.run(MIDDLE.format(f"{BARS}[0]"))
+    opened.point_at(x, y)
+    opened.wait_for("!byId('tip').hidden")
+    assert "gpu-1 · slots 0-3 · " in "".join(texts(opened, "#tip div"))
+    choose(opened, "#search", "slot 4", "input")
+    assert column(opened, 2) == ["gpu-1slot 4"]
+    assert opened.complaints == []

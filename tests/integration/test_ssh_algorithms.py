@@ -19,7 +19,7 @@ def transport_with(server: Sshd, directory: Path, *lines: str) -> Any:
     connection: Any = connection_to(configure(server, directory, *lines))
     try:
         connection.open()
-        return connection.transport
+        return connection.trunks[0].transport
     finally:
         connection.close()
 

@@ -135,10 +135,11 @@ def test_a_host_that_vanishes_behind_a_jump_host_is_noticed(
 def test_a_host_that_vanishes_between_two_commands_is_noticed(far: FarHost, far_sshd: Sshd) -> None:
     connection = connect(far_sshd)
     assert connection.attempt("true", nothing, Cancellation()).succeeded
+    transport = connection.trunks[0].transport
     far.swallow()
     cut_at = time.monotonic()
-    connection.transport.join(DEAD_AFTER + MARGIN)
-    assert not connection.transport.is_alive()
+    transport.join(DEAD_AFTER + MARGIN)
+    assert not transport.is_alive()
     assert in_time(cut_at)
     with pytest.raises(NeverStartedError, match=f"does not answer within {PATIENCE} s"):
         connection.attempt("true", nothing, Cancellation())
@@ -184,7 +185,7 @@ def test_and_so_it_is_while_new_keys_are_agreed_on(make_sshd: Callable[..., Sshd
     server = make_sshd()
     connection = connect(server)
     connection.open()
-    listener = Cut(lambda: (stop_sessions(server), connection.transport._send_kex_init()))
+    listener = Cut(lambda: (stop_sessions(server), connection.trunks[0].transport._send_kex_init()))
     ending = connection.attempt(SILENCE, listener, after_a_while())
     assert in_time(listener.at)
     assert (ending.outcome, "no sign of life" in ending.detail) == (Outcome.LOST, True)
@@ -195,7 +196,7 @@ def test_and_while_a_command_is_being_told(make_sshd: Callable[..., Sshd]) -> No
     server = make_sshd()
     connection = connect(server)
     connection.open()
-    first = connection.transport
+    first = connection.trunks[0].transport
     told = threading.Event()
     send = first.packetizer.send_message
 

@@ -269,7 +269,7 @@ def test_only_algorithms_that_are_allowed_sign(make_sshd: MakeSshd, tmp_path: Pa
     )
     connection = connection_to(config)
     connection.open()
-    assert connection.transport._agreed_pubkey_algorithm == "rsa-sha2-256"  # type: ignore[attr-defined]
+    assert connection.trunks[0].transport._agreed_pubkey_algorithm == "rsa-sha2-256"  # type: ignore[attr-defined]
     connection.close()
     assert "Accepted publickey" in server.log.read_text()
     assert "ED25519" not in server.log.read_text().partition("Accepted publickey")[2]

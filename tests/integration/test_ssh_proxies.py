@@ -91,7 +91,7 @@ def test_a_proxy_that_dies_while_nothing_runs(proxied: str) -> None:
     connection.open()
     [proxy] = set(children()) - before
     kill(proxy)
-    wait_until(lambda: not connection.is_connected, "the end of the connection")  # type: ignore[attr-defined]
+    wait_until(lambda: not connection.trunks, "the end of the connection")  # type: ignore[attr-defined]
     spent = time.process_time()
     time.sleep(1)
     assert time.process_time() - spent < 0.1
@@ -158,7 +158,7 @@ def test_a_lost_jump_lets_no_command_begin(make_sshd: MakeSshd, tmp_path: Path) 
     connection = connection_to(config)
     connection.open()
     bastion.stop()
-    wait_until(lambda: not connection.is_connected, "the end of the connection")  # type: ignore[attr-defined]
+    wait_until(lambda: not connection.trunks, "the end of the connection")  # type: ignore[attr-defined]
     with pytest.raises(NeverStartedError) as caught:
         run(connection, "true")
     assert caught.value.step == "connect"

@@ -117,7 +117,7 @@ def test_a_server_that_asks_for_a_sign_of_life_gets_it(make_sshd: Callable[..., 
 def test_by_default_a_peer_may_be_silent_for_30_s(make_sshd: Callable[..., Sshd]) -> None:
     connection = connect(make_sshd())
     connection.open()
-    sock = connection.transport.sock
+    sock = connection.trunks[0].transport.sock
     assert sock.gettimeout() == 15  # then it is asked, and has as long to answer
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
     connection.close()
@@ -132,7 +132,7 @@ def test_the_setting_wins_over_openssh_s_configuration(
         config.write("    ServerAliveInterval 40\n    ServerAliveCountMax 2\n")
     connection = connect(server, dead_after=setting)
     connection.open()
-    assert connection.transport.sock.gettimeout() == nap
+    assert connection.trunks[0].transport.sock.gettimeout() == nap
     connection.close()
 
 
@@ -222,7 +222,7 @@ def test_255_a_signal_and_a_lost_connection_are_told_apart(make_sshd: Callable[.
 def test_what_is_written_to_a_session_as_it_ends_does_not_end_the_connection(sshd: Sshd) -> None:
     connection = connect(sshd)
     connection.open()
-    channel = connection.create_session()
+    channel = connection.trunks[0].create_session()
     channel.exec_command("true")
     wait_until(lambda: channel.closed, "the end of the session")
     for number in (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF):
@@ -230,8 +230,8 @@ def test_what_is_written_to_a_session_as_it_ends_does_not_end_the_connection(ssh
         late.add_byte(bytes([number]))
         late.add_int(channel.remote_chanid)
         late.add_string("" if number == MSG_CHANNEL_EOF else "text")
-        connection.transport._send_user_message(late)
-    transport = connection.transport
+        connection.trunks[0].transport._send_user_message(late)
+    transport = connection.trunks[0].transport
     assert run(connection, "exit 7") == Ending.exited(7)
-    assert connection.transport is transport, "the server hung up"
+    assert connection.trunks[0].transport is transport, "the server hung up"
     connection.close()

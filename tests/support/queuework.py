@@ -54,9 +54,9 @@ class Desk:
         with self.queue.lock.hold("a test"):
             self.queue.settle()
 
-    def take(self, count: int) -> list[model.Job]:
+    def take(self, which: int | Sequence[int]) -> list[model.Job]:
         with self.queue.lock.hold("a test"):
-            jobs = self.queue.take(count)
+            jobs = self.queue.take(which)
         self.taken += jobs
         return jobs
 
@@ -71,8 +71,9 @@ class Desk:
 Step = Callable[[Desk], object]
 
 
-def take(count: int) -> Step:
-    return lambda desk: desk.take(count)
+def take(which: int | Sequence[int]) -> Step:
+    """Take jobs: so many, or those at these positions."""
+    return lambda desk: desk.take(which)
 
 
 def add(at_head: bool) -> Step:

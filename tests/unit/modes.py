@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,8 +17,11 @@ from pegasus.lint import Linter
 from pegasus.model import Host, Node, Options, Params
 from pegasus.modes.attempts import Attempts, Keeper
 from pegasus.modes.broadcast import BroadcastMode
+from pegasus.modes.broadcasting.participants import Participants
 from pegasus.modes.feed import Feed
 from pegasus.modes.queue import QueueMode
+from pegasus.modes.queueing.renewing import Roster
+from pegasus.modes.queueing.schedule import Rules
 from pegasus.modes.reconnect import Clock
 from pegasus.result import RunResult
 from pegasus.ssh.fake import FakeHosts
@@ -26,10 +30,15 @@ from pegasus.ssh.group import BroadcastGroup
 E = TypeVar("E", bound=Event)
 
 
-def node(index: int, options: Options = Options(), **params: str) -> Node:  # noqa: B008
+def node(
+    index: int,
+    options: Options = Options(),  # noqa: B008
+    slots: int = 1,
+    **params: str,
+) -> Node:
     name = f"node-{index}"
     pairs: Params = tuple(params.items())
-    return Node(index, Host(name, name), pairs, options)
+    return Node(index, Host(name, name), pairs, options, tuple(range(slots)))
 
 
 class FastClock(Clock):
@@ -70,6 +79,8 @@ class Bench:
         self.keeper: Keeper | None = None
         self.reconnect_for = 3600.0
         self.cancel_within = 30.0
+        self.rules = Rules()
+        self.roster: Roster | None = None
 
     def write(self, text: str) -> None:
         write_at_once(self.path, text.encode())
@@ -111,8 +122,8 @@ class Bench:
             self.nodes,
             self.attempts(),
             self.emit,
-            daemon=daemon,
-            reconnect_for=self.reconnect_for,
+            replace(self.rules, daemon=daemon, reconnect_for=self.reconnect_for),
+            self.roster,
         )
         self._start(mode)
 
@@ -122,7 +133,7 @@ class Bench:
         group = BroadcastGroup.of([self.hosts.connect(node) for node in self.nodes])
         mode = BroadcastMode(
             self.feed(),
-            group,
+            Participants(group, self.hosts.connect, self.emit, self.roster),
             self.attempts(),
             self.emit,
             daemon=daemon,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from unittest import mock
 import yaml
 from hypothesis import HealthCheck, settings
 
+from pegasus.files.known import Known
 from pegasus.files.queuefile import QueueFile
+from pegasus.files.queueindex import Standing
 from pegasus.model import Job, Options
 
 #: Both of PyYAML's parsers, where it has both.
@@ -62,19 +64,28 @@ def _product(entry: dict[str, Any]) -> Iterator[Job]:
     entry = {**entry}
     is_option = isinstance(entry.get("options"), dict)
     options = options_of(entry.pop("options")) if is_option else Options()
+    given = entry.pop("slots", None)
+    slots = None if given is None else int(given[0] if isinstance(given, list) else given)
     axes = {name: found if isinstance(found, list) else [found] for name, found in entry.items()}
     for command in axes.pop("command"):
         for values in itertools.product(*axes.values()):
-            yield Job(command, tuple(zip(axes, values, strict=True)), options)
+            yield Job(command, tuple(zip(axes, values, strict=True)), options, slots)
 
 
-def options_of(found: dict[str, str]) -> Options:
+def options_of(found: Mapping[str, Any]) -> Options:
     """What a mapping of options means."""
     return Options(
         found.get("cancel"),
         SECONDS[found["timeout"]] if "timeout" in found else None,
         int(found["retries"]) if "retries" in found else None,
-        written=tuple(found.items()),
+        found.get("allocation"),
+        found.get("on"),
+        env=tuple(found.get("env", {}).items()),
+        cwd=found.get("cwd"),
+        written=tuple(
+            (name, tuple(value.items()) if isinstance(value, dict) else value)
+            for name, value in found.items()
+        ),
     )
 
 
@@ -91,6 +102,12 @@ def queue(text: str, parser: object = PARSERS[-1]) -> Iterator[QueueFile]:
         file = QueueFile(path, Path(folder) / "consumed.yaml")
         with file.lock.hold("test"):
             yield file
+
+
+def standing(known: Known) -> list[Standing]:
+    """What is known of each entry."""
+    found = zip(range(len(known.index)), known.index, strict=True)
+    return [Standing(known.index.begin(number), jobs, need) for number, (need, jobs) in found]
 
 
 def consumed(file: QueueFile) -> list[Job]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 import yaml
@@ -12,6 +13,9 @@ from queuefiles import MANY, SECONDS, items_of, jobs_of, options_of
 
 from pegasus.errors import QueueFileError
 from pegasus.files.canonical import Writer, flow, key, quoted, scalar
+from pegasus.files.entries import QUEUE, Entry, read
+from pegasus.files.source import Source
+from pegasus.journal.records import decode, encode, job_fields, job_of, option_fields, text_of
 from pegasus.model import Job, Options
 
 LOADERS = [yaml.SafeLoader, *filter(None, [getattr(yaml, "CSafeLoader", None)])]
@@ -25,23 +29,31 @@ TEXT = st.one_of(
     st.text("ab1 \n\t:#-'\"{}[]&*!|>%@`\\,?=~<._\r\x85\u2028\xa0\ufeff\x7f\x01\0", max_size=8),
     st.sampled_from(AMBIGUOUS),
 )
-NAME = TEXT.filter(lambda name: len(name) < 100 and name not in ("command", "options"))
+NAME = TEXT.filter(lambda name: len(name) < 100 and name not in ("command", "options", "slots"))
+VARIABLE = st.from_regex("[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True) | st.sampled_from(
+    ["on", "NO", "y", "NULL", "_"]
+)
 OPTIONS = st.fixed_dictionaries(
     {},
     optional={
         "cancel": TEXT.filter(str.strip),
         "timeout": st.sampled_from([*SECONDS]),
         "retries": st.sampled_from(["0", "2", "032"]),
+        "allocation": st.sampled_from(["first_fit", "buddy"]),
+        "on": st.sampled_from(["a100-*", "n-[1-3],gpu=x", "'@failed'", "!b"]),
+        "env": st.dictionaries(VARIABLE, TEXT, min_size=1, max_size=3),
+        "cwd": TEXT.filter(str.strip),
     },
 ).flatmap(lambda found: st.permutations([*found.items()]).map(dict))
 JOBS = st.lists(
     st.builds(
-        lambda template, params, options: Job(
-            template, tuple(params.items()), options_of(options) if options else Options()
+        lambda template, params, options, slots: Job(
+            template, tuple(params.items()), options_of(options) if options else Options(), slots
         ),
         TEXT,
         st.dictionaries(NAME, TEXT),
         OPTIONS,
+        st.sampled_from([None, 0, 1, 2, 4]),
     ),
     min_size=1,
     max_size=3,
@@ -53,7 +65,8 @@ def plain(jobs: list[Job]) -> list[dict[str, object]]:
         {
             "command": [job.template],
             **{name: [value] for name, value in job.params},
-            **({"options": dict(job.options.written)} if job.options.written else {}),
+            **({"slots": [job.slots]} if job.slots is not None else {}),
+            **({"options": option_fields(job.options)} if job.options.written else {}),
         }
         for job in jobs
     ]
@@ -116,6 +129,58 @@ def test_every_text_comes_back(
     in_brackets = "[" + ", ".join(flow(job) for job in jobs) + "]"
     assert "\n" not in in_brackets
     assert yaml.load(in_brackets, loader) == plain(jobs)
+
+
+@given(JOBS, st.booleans())
+@MANY
+def test_a_reader_and_the_journal_give_back_the_same_job(
+    jobs: list[Job], in_brackets: bool
+) -> None:
+    jobs = [job for job in jobs if job.template.strip() and readable(job)]
+    text = "".join(Writer().entries(jobs))
+    if in_brackets:
+        text = f"[{', '.join(map(flow, jobs))}]"
+    entries = read(Source(text.encode(), "f", QueueFileError), QUEUE)
+    found = [job for entry in entries for job in made(entry)]
+    assert found == jobs
+    for job in jobs:
+        fields = decode(encode(job_fields(job)))
+        assert fields is not None
+        assert text_of(job_of(fields)) == text_of(job)
+
+
+def made(entry: Entry) -> Iterator[Job]:
+    """The jobs of an entry."""
+    for head, params in entry.expand():
+        yield Job(head.value, params, entry.options, entry.slots)
+
+
+def readable(job: Job) -> bool:
+    """Whether there is no text in it that a reader refuses."""
+    texts = [job.template, job.options.cancel or "", job.options.cwd or ""]
+    texts += [text for pair in (*job.params, *job.options.env) for text in pair]
+    names = [name for name, _ in job.params]
+    is_plain = not any("\0" in text for text in texts)
+    are_names = all(name and "\n" not in name and name != "slot_count" for name in names)
+    return is_plain and are_names
+
+
+def test_slots_and_variables_have_their_form() -> None:
+    found = options_of({"env": {"A": "1", "on": "x y"}, "cwd": "/data", "on": "a-*"})
+    job = Job("a", (("x", "1"),), found, 2)
+    assert Writer(indent=2).entries([job]) == [
+        "  - command:\n    - a\n    x:\n    - '1'\n    slots:\n    - 2\n    options:\n"
+        "      env:\n        A: '1'\n        'on': x y\n      cwd: /data\n      'on': a-*\n"
+    ]
+    assert flow(job) == (
+        "{command: ['a'], x: ['1'], slots: [2], "
+        "options: {env: {A: '1', 'on': 'x y'}, cwd: '/data', 'on': 'a-*'}}"
+    )
+
+
+def test_a_variable_of_several_lines_is_a_literal_block() -> None:
+    (text,) = Writer().entries([Job("a", options=options_of({"env": {"A": "b\nc"}}))])
+    assert text == "- command:\n  - a\n  options:\n    env:\n      A: |-\n        b\n        c\n"
 
 
 @pytest.mark.parametrize("text", [*AMBIGUOUS, "", " a", "a ", "a: b", "a #", "a:", "# a", "@"])

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from queuefiles import MANY
+from queuefiles import MANY, standing
 
 from pegasus.checking import Checked, check_files, check_queue
 from pegasus.errors import PegasusError, ProblemsError, QueueFileError, StorageError
 from pegasus.files.entries import QUEUE, Entry, read
-from pegasus.files.known import validate
 from pegasus.files.queuefile import QueueFile
 from pegasus.files.source import Source
 from pegasus.files.tolerant import TolerantReader
+from pegasus.files.validation import validate
 from pegasus.lint import MOST, Linter
 from pegasus.model import Host, Node, Options
 from pegasus.terminal.errands.checked import problems_text, show
@@ -113,10 +113,17 @@ def test_what_fails_on_many_nodes_for_many_values_is_one_problem(check: Check) -
     assert "`x`" in checked.problems[0].text
 
 
+def test_what_no_command_can_be_filled_with_is_said_once(check: Check) -> None:
+    hosts_text = "- {hostname: n, options: {cancel: '{{ ', env: {A: '{{ x }}'}}}\n"
+    checked = check("- a\n- b {{ to_upper_case hostname }}\n- {command: c, x: 1}\n", hosts_text)
+    assert places(checked) == ["hosts:1:36", "hosts:1:52"]
+
+
 def test_each_missing_parameter_of_a_template_is_said_with_those_there_are(check: Check) -> None:
     checked = check("- command: a {{ x }} {{ y }} {{ x }}\n  p: 1\n")
     assert [problem.text for problem in checked.problems] == [
-        f"there is no parameter `{name}`; there are: p, hostname" for name in "xy"
+        f"there is no parameter `{name}`; there are: p, hostname, slots, slot_count"
+        for name in "xy"
     ]
 
 
@@ -316,7 +323,7 @@ def test_while_there_are_problems_no_command_is_shown(
         shown(checked, capsys) == "1 problem; as far as it can be read: 1 node, 2 entries, 2 jobs\n"
     )
     assert problems_text(checked) == (
-        "queue.yaml:2:5: there is no parameter `x`; there are: hostname"
+        "queue.yaml:2:5: there is no parameter `x`; there are: hostname, slots, slot_count"
     )
 
 
@@ -324,9 +331,10 @@ def test_json_has_it_all(check: Check, capsys: pytest.CaptureFixture[str]) -> No
     text = "- {command: 'é {{ x }}', x: [1, 2, 3, 4], options: {timeout: 2m, cancel: c}}\n- b\n"
     document = json.loads(shown(check(text, "- {hostname: n, g: [0, 1]}\n"), capsys, as_json=True))
     last = document["commands"].pop()
-    options = {"cancel": "c", "timeout": 120.0, "retries": 0}
+    places: dict[str, object] = {"slots": [0], "env": {"PEGASUS_SLOTS": "0"}, "cwd": None}
+    options = {"cancel": "c", "timeout": 120.0, "retries": 0, **places}
     assert document == {
-        "version": 1, "nodes": 2, "entries": 2, "jobs": 5, "problems": [],
+        "version": 1, "nodes": 2, "entries": 2, "jobs": 5, "problems": [], "unfit": [],
         "commands": [
             {"node": f"n (g={(x + 1) % 2})", "command": f"é {x}", **options} for x in range(1, 5)
         ],
@@ -337,6 +345,7 @@ def test_json_has_it_all(check: Check, capsys: pytest.CaptureFixture[str]) -> No
         "cancel": None,
         "timeout": None,
         "retries": 0,
+        **places,
     }
 
 
@@ -381,8 +390,9 @@ def test_what_is_all_right_is_read_and_linted_once(tmp_path: Path, text: str) ->
     known, expected = queue._known, validate(text.encode(), str(path), seen.append, None)
     assert known is not None
     assert known.source.text == expected.source.text
-    assert (known.data, known.begins) == (expected.data, expected.begins)
-    assert known.is_plain == expected.is_plain
+    assert known.data == expected.data
+    assert standing(known) == standing(expected)
+    assert (known.is_plain, known.is_flow) == (expected.is_plain, expected.is_flow)
 
 
 def test_what_is_wrong_is_not_trusted(tmp_path: Path) -> None:

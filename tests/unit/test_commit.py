@@ -147,6 +147,7 @@ def test_a_take_stands_in_the_journal(path: Path, tmp_path: Path) -> None:
                 "template": "a {{ x }}",
                 "params": {"x": "1"},
                 "options": {"timeout": "2h"},
+                "slots": None,
                 "attempts": 0,
             }
         ],

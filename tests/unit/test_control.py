@@ -22,7 +22,7 @@ from pegasus.control import client, server
 from pegasus.control.client import Command, tell, tell_all
 from pegasus.control.record import Record, read_all
 from pegasus.control.server import Control
-from pegasus.errors import StopError
+from pegasus.errors import SettingsError, StopError
 from pegasus.model import Attempt, Host, Job, Node
 
 
@@ -45,6 +45,24 @@ class Run:
 
     def running(self) -> list[Attempt]:
         return list(self.attempts)
+
+    def pause(self) -> bool:
+        self.told.append("pause")
+        return self.told.count("pause") == 1
+
+    def resume(self) -> bool:
+        self.told.append("resume")
+        return "pause" in self.told
+
+    def drain_nodes(self, expression: str, /) -> list[Node]:
+        self.told.append(f"drain {expression}")
+        if expression != "node-1":
+            raise SettingsError(f"no node matches `{expression}`")
+        return [Node(0, Host("node-1", "node-1"))]
+
+    def undrain_nodes(self, expression: str, /) -> list[Node]:
+        self.told.append(f"undrain {expression}")
+        return []
 
     def start(self, job: int, command: str) -> None:
         node = Node(0, Host("node-1", "node-1"))
@@ -153,6 +171,53 @@ def test_one_job_is_cancelled_and_an_unknown_one_is_said(
     assert not unknown.ok
     assert unknown.running == (Command(7, "node-1", "sleep 300"),)
     assert run.told == [7, 8]
+
+
+def test_a_run_says_whether_it_was_paused_already(control: Control, folder: Path, run: Run) -> None:
+    answers = [tell(folder, only(folder), do) for do in ("resume", "pause", "pause", "resume")]
+    assert [answer and answer.changed for answer in answers] == [False, True, False, True]
+    assert run.told == ["resume", "pause", "pause", "resume"]
+
+
+def test_a_run_says_which_nodes_it_has_drained(control: Control, folder: Path, run: Run) -> None:
+    drained = tell(folder, only(folder), "drain nodes", nodes="node-1")
+    unknown = tell(folder, only(folder), "drain nodes", nodes="node-9")
+    undrained = tell(folder, only(folder), "undrain nodes", nodes="node-1")
+    assert drained
+    assert (drained.ok, drained.nodes) == (True, ("node-1",))
+    assert unknown
+    assert (unknown.ok, unknown.why) == (False, "no node matches `node-9`")
+    assert undrained
+    assert (undrained.ok, undrained.nodes) == (True, ())
+    assert run.told == ["drain node-1", "drain node-9", "undrain node-1"]
+
+
+def test_nodes_must_be_named_so_that_none_are_drained_by_mistake(
+    control: Control, folder: Path, run: Run
+) -> None:
+    for more in ({}, {"nodes": ""}, {"nodes": " "}, {"nodes": 7}, {"nodes": ["node-1"]}):
+        answer = json.loads(say(folder, request(folder, do="drain nodes", **more)))
+        assert (answer["ok"], answer["error"]) == (False, "nodes must say which")
+    assert run.told == []
+
+
+def test_an_older_run_that_does_not_know_what_it_is_told_is_named(
+    control: Control, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def obey(run: object, request: dict[str, Any]) -> dict[str, object]:
+        raise ValueError("do must be drain, cancel or cancel job")
+
+    monkeypatch.setattr(server, "obey", obey)
+    with pytest.raises(StopError, match="is of an older pegasus, which can't be told this"):
+        tell(folder, only(folder), "pause")
+
+
+def test_an_expression_of_many_nodes_gets_through_and_an_endless_one_is_refused(
+    control: Control, folder: Path
+) -> None:
+    assert tell(folder, only(folder), "undrain nodes", nodes="node-1," * 5000)
+    with pytest.raises(StopError, match="too long"):
+        tell(folder, only(folder), "undrain nodes", nodes="node-1," * 50_000)
 
 
 def test_all_runs_of_a_queue_are_told(folder: Path, warnings: list[str]) -> None:

@@ -12,19 +12,32 @@ from pegasus import events
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.events import Event
 from pegasus.journal.describing import describe, is_described
-from pegasus.model import Attempt, Ending, Host, Job, Node, Options, Outcome
+from pegasus.model import (
+    Attempt,
+    Ending,
+    Host,
+    Job,
+    Need,
+    Node,
+    Options,
+    Outcome,
+    Place,
+    Slots,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "state.md").read_text()
 NODE = Node(3, Host("gpu-1", "gpu-1"), (("container", "gpu0"),))
 NAME = {"node": "gpu-1 (container=gpu0)", "index": 3}
 JOB = Job("train {{ bs }}", (("bs", "8"),), Options(written=(("timeout", "2h"),)), id=7, attempts=1)
-ATTEMPT = Attempt(2, JOB, NODE, "train 8", repeats=1)
+ATTEMPT = Attempt(2, JOB, NODE, "train 8", repeats=1, slots=Slots((2, 3)))
+UNFIT = events.Unfit(Need(16, "gpu-*"), 3, Place("queue.yaml", 12, 3), "too many")
 KEY = {"job": 7, "attempt": 2}
 AS_JOB = {
     "job": 7,
     "template": "train {{ bs }}",
     "params": {"bs": "8"},
     "options": {"timeout": "2h"},
+    "slots": None,
     "attempts": 1,
 }
 REFUSED = NeverStartedError(NODE, "session", "refused")
@@ -41,7 +54,7 @@ DESCRIBED = [
             "user": "me",
             "pegasus": pegasus.__version__,
             "settings": {"quiet": True},
-            "nodes": [{**NAME, "host": "gpu-1", "params": {"container": "gpu0"}}],
+            "nodes": [{**NAME, "host": "gpu-1", "params": {"container": "gpu0"}, "slots": [0]}],
         },
     ),
     (events.RunEnded("r", 130, 2), "run_ended", {"exit_status": 130, "interrupted": 2}),
@@ -55,7 +68,7 @@ DESCRIBED = [
     (
         events.AttemptStarted(ATTEMPT),
         "attempt_started",
-        {**KEY, **NAME, "command": "train 8", "repeats": 1},
+        {**KEY, **NAME, "command": "train 8", "repeats": 1, "slots": [2, 3]},
     ),
     (events.AttemptAnnounced(ATTEMPT, 4711), "attempt_announced", {**KEY, "pid": 4711}),
     (
@@ -80,7 +93,34 @@ DESCRIBED = [
         "cancel_command_ended",
         {**KEY, "problem": "no docker"},
     ),
-    (events.NodeConnected(NODE), "node_connected", NAME),
+    (events.NodeConnected(NODE, Slots((0, 1))), "node_connected", {**NAME, "slots": [0, 1]}),
+    (
+        events.NodeAdded(NODE),
+        "node_added",
+        {**NAME, "host": "gpu-1", "params": {"container": "gpu0"}, "slots": [0]},
+    ),
+    (events.NodeDrained(NODE, removed=True), "node_drained", {**NAME, "removed": True}),
+    (events.NodeUndrained(NODE), "node_undrained", NAME),
+    (events.Paused(2), "paused", {"running": 2}),
+    (events.Resumed(), "resumed", {}),
+    (
+        events.JobsUnfit((UNFIT,)),
+        "jobs_unfit",
+        {
+            "unfit": [
+                {
+                    "jobs": 3,
+                    "slots": 16,
+                    "on": "gpu-*",
+                    "allocation": None,
+                    "file": "queue.yaml",
+                    "line": 12,
+                    "column": 3,
+                    "problem": "too many",
+                }
+            ]
+        },
+    ),
     (
         events.NodeUnreachable(NODE, UnreachableError(NODE, "auth", "no key"), skipped=True),
         "node_unreachable",

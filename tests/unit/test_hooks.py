@@ -17,16 +17,18 @@ from pegasus.events import (
     AttemptStarted,
     Event,
     JobsTaken,
+    JobsUnfit,
     QueueCounted,
     RunEnded,
     RunStarted,
+    Unfit,
 )
 from pegasus.files.entries import QUEUE, Entry, read
 from pegasus.files.source import Source
 from pegasus.hooks import caller, calls, facts, sink
 from pegasus.hooks.checks import KNOWN, check
 from pegasus.hooks.sink import Hooks
-from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome
+from pegasus.model import Attempt, Ending, Host, Job, Need, Node, Outcome, Place, Slots
 from pegasus.result import RunResult
 from pegasus.settings import Settings, plain
 
@@ -195,6 +197,7 @@ def test_a_failure_is_told_in_the_template_and_the_environment(run: Callable[...
         "PEGASUS_JOB": "7",
         "PEGASUS_ATTEMPT": "1",
         "PEGASUS_NODE": "node-1 (gpu=0)",
+        "PEGASUS_SLOTS": "0",
         "PEGASUS_COMMAND": "x 'y'",  # and the next line
         "PEGASUS_OUTCOME": "signalled",
         "PEGASUS_EXIT_STATUS": "",
@@ -207,6 +210,8 @@ def test_a_failure_is_told_in_the_template_and_the_environment(run: Callable[...
         "PEGASUS_PARAM_gpu": "0",
         "PEGASUS_PARAM_out": out,
         "PEGASUS_PARAM_hostname": "node-1",
+        "PEGASUS_PARAM_slots": "0",
+        "PEGASUS_PARAM_slot_count": "1",
     }
     assert json.loads(environment["PEGASUS_PARAMS"]) == {
         "bs": "8",
@@ -214,7 +219,36 @@ def test_a_failure_is_told_in_the_template_and_the_environment(run: Callable[...
         "out": out,
         "gpu": "0",
         "hostname": "node-1",
+        "slots": "0",
+        "slot_count": "1",
     }
+
+
+def test_a_failure_is_told_with_the_slots_it_was_on_whatever_those_of_the_run_are(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEGASUS_SLOTS", "5")  # This run may itself be a job.
+    folder = run().folder
+    on = run(
+        on_fail=f"echo {{{{ slots }}}} {{{{ slot_count }}}} {{{{ pegasus_slots }}}} > {folder}/one;"
+        f" env > {folder}/told"
+    )
+    on.emit(AttemptEnded(attempt(slots=Slots((2, 3))), FAILED))
+    assert on.end() == []
+    assert on.written("one") == ["2,3 2 2,3"]
+    assert told(on)["PEGASUS_SLOTS"] == "2,3"
+
+
+def test_jobs_that_fit_no_node_call_nothing_and_are_counted(run: Callable[..., Run]) -> None:
+    folder = run().folder
+    on = run(on_empty=f"echo {{{{ pegasus_unfit }}}} >> {folder}/empty", on_fail=f"> {folder}/bad")
+    stuck = JobsUnfit((Unfit(Need(16), 3, Place("queue.yaml", 1, 1), "too many"),))
+    on.emit(QueueCounted(3))
+    on.emit(stuck)
+    on.emit(QueueCounted(0))
+    assert on.end() == []
+    assert on.written("empty") == ["3"]
+    assert not (folder / "bad").exists()
 
 
 def test_the_end_is_told_in_the_template_and_the_environment(run: Callable[..., Run]) -> None:
@@ -243,6 +277,7 @@ def test_the_end_is_told_in_the_template_and_the_environment(run: Callable[..., 
         "PEGASUS_CANCELLED": "1",
         "PEGASUS_RUNNING": "0",
         "PEGASUS_QUEUED": "4",
+        "PEGASUS_UNFIT": "0",
         "PEGASUS_NODES_LOST": "0",
         "PEGASUS_EXIT_STATUS": "143",
         "PEGASUS_INTERRUPTED": "15",

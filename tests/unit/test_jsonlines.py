@@ -16,9 +16,15 @@ from hypothesis import strategies as st
 from markdown_tables import tables, values
 
 from pegasus import events
-from pegasus.errors import NeverStartedError, ProblemsError, QueueFileError, StorageError
+from pegasus.errors import (
+    HostsFileError,
+    NeverStartedError,
+    ProblemsError,
+    QueueFileError,
+    StorageError,
+)
 from pegasus.events import Event, Output, Stream
-from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome, Place
+from pegasus.model import Attempt, Ending, Host, Job, Need, Node, Outcome, Place
 from pegasus.result import RunResult
 from pegasus.settings import Settings
 from pegasus.statistics import Statistics
@@ -44,6 +50,14 @@ SAMPLES: list[Event] = [
     events.NodeUnreachable(NODE, LOST),
     events.NodeDisconnected(NODE, "reset"),
     events.NodeLost(NODE, "gone"),
+    events.NodeAdded(NODE),
+    events.NodeDrained(NODE, removed=True),
+    events.NodeUndrained(NODE),
+    events.HostsRefused(HostsFileError("is wrong", Place("hosts.yaml", 2, 3))),
+    events.HostsMended(),
+    events.JobsUnfit((events.Unfit(Need(16), 3, Place("queue.yaml", 12, 3), "too many"),)),
+    events.Paused(2),
+    events.Resumed(),
     events.QueueCounted(3),
     events.QueueRefused(QueueFileError("is wrong", Place("queue.yaml", 2, 3))),
     events.QueueMended(),

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def ids(jobs: list[Job]) -> list[int]:
 
 def attempted(jobs: list[Job], times: int) -> list[Job]:
     """The same jobs, after some attempts."""
-    return [Job(j.template, j.params, j.options, j.id, times, j.source) for j in jobs]
+    return [replace(job, attempts=times) for job in jobs]
 
 
 # What users see, through the queue file.

@@ -8,8 +8,9 @@ from pegasus import lint as linting
 from pegasus.errors import HostsFileError, QueueFileError, TemplateError
 from pegasus.files.entries import HOSTS, QUEUE, read
 from pegasus.files.source import Source
-from pegasus.lint import Linter, cancel_command
-from pegasus.model import Host, Job, Node, Options
+from pegasus.filling import cancel_command
+from pegasus.lint import Linter
+from pegasus.model import Host, Job, Node, Options, Slots
 
 HOST = Host("node-1", "node-1")
 PLAIN = Node(0, HOST)
@@ -149,10 +150,13 @@ def test_what_is_settled_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch, cancel: str, text: str, most: int
 ) -> None:
     tried: list[Job] = []
-    real = linting.cancel_command
-    monkeypatch.setattr(
-        linting, "cancel_command", lambda job, node: (tried.append(job), real(job, node))[1]
-    )
+    real = linting.filled
+
+    def filled(name: str, template: str, job: Job, node: Node, slots: Slots) -> str:
+        tried.append(job)
+        return real(name, template, job, node, slots)
+
+    monkeypatch.setattr(linting, "filled", filled)
     lint(text, *nodes_of(f"- hostname: n\n  x: [1, 2]\n  options: {{cancel: '{cancel}'}}\n"))
     assert len(tried) == most
 

@@ -7,7 +7,7 @@ import pytest
 from pegasus.errors import QueueFileError
 from pegasus.files.entries import QUEUE, read
 from pegasus.files.source import Source
-from pegasus.model import Ending, Host, Job, Node, Outcome, Place, Text
+from pegasus.model import Ending, Host, Job, Node, Outcome, Place, Slots, Text
 
 
 def text(data: str) -> Text:
@@ -82,7 +82,10 @@ def test_nodes_that_are_written_the_same_are_not_the_same() -> None:
 def test_a_nodes_parameters_win_over_the_jobs_and_hostname_over_both() -> None:
     node = Node(0, Host("kim@n", "n", "kim"), (("x", "node"), ("hostname", "odd")))
     job = Job("c", (("x", "job"), ("y", "job"), ("hostname", "job")))
-    assert job.variables(node) == {"x": "node", "y": "job", "hostname": "kim@n"}
+    ours = {"hostname": "kim@n", "slots": "0", "slot_count": "1"}
+    assert job.variables(node) == {"x": "node", "y": "job", **ours}
+    both = {"hostname": "kim@n", "slots": "2,3", "slot_count": "2"}
+    assert job.variables(node, Slots((2, 3))) == {"x": "node", "y": "job", **both}
 
 
 def test_jobs_are_the_same_wherever_they_stand() -> None:

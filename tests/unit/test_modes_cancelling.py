@@ -20,7 +20,7 @@ from pegasus.events import (
     NodeLost,
     Output,
 )
-from pegasus.model import Ending, Job, Node, Options, Outcome, Place, Text
+from pegasus.model import Ending, Job, Node, Options, Outcome, Place, Surroundings, Text
 from pegasus.modes.attempts import Attempts, Plan, Running
 from pegasus.modes.cancelling import CancelCommand
 from pegasus.ssh.base import Connection
@@ -110,12 +110,12 @@ def test_the_job_decides_then_the_node_then_the_settings(
 ) -> None:
     attempts = Attempts(FakeHosts().connect, print, Options(timeout=default, retries=3))
     plan = attempts.plan(Job("x", (), Options(timeout=job)), node(0, Options(timeout=where)))
-    assert plan == Plan("x", None, timeout, 3)
+    assert (plan.command, plan.cancel, plan.timeout, plan.retries) == ("x", None, timeout, 3)
 
 
 def test_a_command_that_can_not_be_filled_says_where_it_stands() -> None:
     source = Text("stop {{ nobody }}", Place("queue.yaml", 3, 13), "stop {{ nobody }}")
-    job = Job("x", (), Options(cancel=source.value, source=source))
+    job = Job("x", (), Options(cancel=source.value, sources=(("cancel", source),)))
     with pytest.raises(QueueFileError, match=r"^queue\.yaml:3:\d+: "):
         Attempts(FakeHosts().connect, print).plan(job, N0)
 
@@ -163,6 +163,15 @@ def test_its_output_is_the_output_of_the_attempt(tmp_path: Path) -> None:
     (output,) = made.of(Output)
     assert output.data == b"stopped\n"
     assert output.attempt == made.of(AttemptStarted)[0].attempt
+
+
+def test_it_finds_what_it_is_given() -> None:
+    hosts, surroundings = FakeHosts(), Surroundings((("PEGASUS_SLOTS", "0,1"),), "~/run")
+    made = Attempts(hosts.connect, print).prepare(Job("x"), Plan("x"), hosts.connect(N0))
+    command = CancelCommand(made.attempt, "stop", hosts.connect, print, 20, surroundings)
+    command.start()
+    assert command.finish() == ""
+    assert (hosts.commands, hosts.surroundings) == (["stop"], [surroundings])
 
 
 def test_what_it_prints_after_the_attempt_has_ended_is_left_out() -> None:

@@ -53,14 +53,15 @@ def test_options_are_a_mapping_in_any_style(written: str, kind: Kind) -> None:
 def test_an_option_that_is_not_there_is_left_open() -> None:
     (found,) = options("- {command: a, options: {timeout: 0}}\n")
     assert (found.cancel, found.timeout, found.retries) == (None, 0, None)
-    assert found.source is None
+    assert found.source("cancel") is None
     assert options("- a\n- command: b\n") == [Options(), Options()]
 
 
 def test_a_cancel_template_knows_its_place() -> None:
     (found,) = options("- command: a\n  options:\n    retries: 1\n    cancel: 'b'\n")
-    assert found.source
-    assert (str(found.source.place), found.source.raw) == ("f.yaml:4:13", "'b'")
+    source = found.source("cancel")
+    assert source
+    assert (str(source.place), source.raw) == ("f.yaml:4:13", "'b'")
 
 
 @pytest.mark.parametrize("value", ["a", "[a, b]", "'{timeout: 2h}'", "\n  - a", "&o a"])

@@ -15,7 +15,7 @@ import pytest
 from pegasus import events
 from pegasus.errors import NeverStartedError, QueueFileError, UnreachableError
 from pegasus.events import Output, Stream
-from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome, Place
+from pegasus.model import ONE_SLOT, Attempt, Ending, Host, Job, Node, Outcome, Place, Slots
 from pegasus.terminal import holding
 from pegasus.terminal.lines import splitter
 from pegasus.terminal.printer import Printer
@@ -469,3 +469,91 @@ def test_nothing_of_another_job_comes_between_the_lines_of_a_group() -> None:
         "=== done ",
     ]
     assert shown.lines[-1].endswith("(job 2)")
+
+
+# Several jobs on one node.
+
+EIGHT = Slots(tuple(range(8)))
+BEGUN = events.RunStarted("5f0c91ab", "queue", 1, "here", "me", {}, (NODE, PLAIN))
+
+
+def sharing(job: int, slots: Slots, node: Node = PLAIN) -> Attempt:
+    return Attempt(1, Job("x", id=job), node, "x", 0, slots)
+
+
+def whole(made: Attempt) -> list[events.Event]:
+    ended = events.AttemptEnded(made, Ending.exited(0))
+    return [events.AttemptStarted(made), Output(made, Stream.STDERR, b"one\n"), ended]
+
+
+def test_where_jobs_share_a_node_lines_say_of_which_job_they_are_and_frames_on_which_slots() -> (
+    None
+):
+    terminal = Terminal()
+    terminal.show(BEGUN, events.NodeConnected(PLAIN, EIGHT))
+    terminal.show(*whole(sharing(7, Slots((0, 1)))), *whole(sharing(8, Slots((5,)))))
+    assert terminal.out == [
+        "[node-2 job 7] === run 'x' === (job 7, slots 0,1)",
+        "[node-2 job 7] === done (exit status: 0) === (job 7, slots 0,1)",
+        "[node-2 job 8] === run 'x' === (job 8, slot 5)",
+        "[node-2 job 8] === done (exit status: 0) === (job 8, slot 5)",
+    ]
+    assert terminal.err[1:] == ["[node-2 job 7] one", "[node-2 job 8] one"]
+
+
+def test_on_a_node_of_one_slot_only_jobs_that_need_none_are_marked() -> None:
+    terminal = Terminal()
+    terminal.show(BEGUN, events.NodeConnected(PLAIN))
+    terminal.show(*whole(sharing(7, ONE_SLOT)), *whole(sharing(8, Slots())))
+    assert terminal.out[::2] == [
+        "[node-2] === run 'x' === (job 7)",
+        "[node-2 job 8] === run 'x' === (job 8, no slot)",
+    ]
+    assert terminal.err[1:] == ["[node-2] one", "[node-2 job 8] one"]
+
+
+def test_a_broadcast_has_one_job_at_a_time_and_marks_none() -> None:
+    terminal = Terminal()
+    begun = events.RunStarted("5f0c91ab", "broadcast", 1, "here", "me", {}, (PLAIN,))
+    terminal.show(begun, events.NodeConnected(PLAIN, EIGHT), *whole(sharing(7, EIGHT)))
+    assert terminal.out[0] == "[node-2] === run 'x' === (job 7)"
+
+
+def test_held_output_of_jobs_that_share_a_node_says_so_too() -> None:
+    terminal = Terminal(group=True)
+    one, other = sharing(7, Slots((0,))), sharing(8, Slots((1,)))
+    terminal.show(BEGUN, events.NodeConnected(PLAIN, EIGHT))
+    for event in [event for both in zip(whole(one), whole(other), strict=True) for event in both]:
+        terminal.show(event)
+    assert [line.split("]")[0] for line in terminal.out] == [
+        *["[node-2 job 7"] * 2,
+        *["[node-2 job 8"] * 2,
+    ]
+
+
+def test_a_node_that_connects_says_how_many_slots_it_has_unless_it_is_one() -> None:
+    terminal = Terminal()
+    for slots in (ONE_SLOT, EIGHT, Slots((0,), "CUDA_VISIBLE_DEVICES"), Slots((1, 3), "X")):
+        terminal.show(events.NodeConnected(PLAIN, slots))
+    assert terminal.err == [
+        "[node-2] connected",
+        "[node-2] connected, 8 slots",
+        "[node-2] connected, 1 GPU",
+        "[node-2] connected, 2 GPUs",
+    ]
+
+
+def test_a_node_has_one_colour_whatever_job_its_lines_are_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal = Terminal()
+    late = Node(2, Host("node-3", "node-3"))
+    terminal.show(BEGUN, events.NodeConnected(PLAIN, EIGHT))
+    terminal.show(events.NodeAdded(late), events.NodeConnected(late, EIGHT))
+    terminal.show(*whole(sharing(7, Slots((0,)))), *whole(sharing(8, Slots((1,)))))
+    terminal.show(*whole(sharing(9, Slots((1,)), late)))
+    starts = [line.split("[node")[0] for line in terminal.out[::2]]
+    assert starts[0] == starts[1] != starts[2]
+    assert all(start.startswith("\x1b[") for start in starts)

@@ -13,7 +13,8 @@ from project import wait_until
 from rich.cells import cell_len
 
 from pegasus.events import QueueCounted
-from pegasus.statistics import Progress, Statistics
+from pegasus.measures import Progress
+from pegasus.statistics import Statistics
 from pegasus.terminal import progress as room
 from pegasus.terminal.gauge import Gauge
 from pegasus.terminal.progress import ProgressLine, is_in_foreground
@@ -32,8 +33,9 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def far(**more: Any) -> Progress:
     usual: dict[str, Any] = {
-        "done": 212, "failed": 3, "total": 500, "queued": 227, "running": 61, "free": 3,
-        "connected": 64, "elapsed": 724.0, "remaining": 1080.0, "on_nodes": None,
+        "done": 212, "failed": 3, "total": 500, "queued": 227, "unfit": 0,
+        "running": 61, "connected": 64, "slots": 64, "free": 3, "is_paused": False,
+        "elapsed": 724.0, "remaining": 1080.0, "on_nodes": None,
     }  # fmt: skip
     return Progress(**{**usual, **more})
 
@@ -54,6 +56,20 @@ def test_the_line_says_what_there_is_to_say() -> None:
 def test_in_a_broadcast_it_says_how_far_the_round_is() -> None:
     assert words(120, done=2, total=10, failed=0, on_nodes=(41, 64)) == (
         "2/10 done  round: 41/64 nodes  0 failed  61 running  3/64 free  12m 4s  ETA 18m"
+    )
+
+
+def test_where_nodes_have_several_slots_it_counts_slots() -> None:
+    assert words(100, slots=512, free=100) == (
+        "212/500 done  3 failed  61 running  100/512 slots free  12m 4s  ETA 18m"
+    )
+
+
+def test_what_fits_no_node_and_a_pause_are_said_before_what_is_less_important() -> None:
+    line = "212/500 done  3 failed  2 unfit  61 running  3/64 free  paused  12m 4s"
+    assert words(100, unfit=2, is_paused=True, remaining=None) == line
+    assert words(45, unfit=2, is_paused=True, remaining=None) == (
+        "212/500 done  3 failed  2 unfit  paused"
     )
 
 

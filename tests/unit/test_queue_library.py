@@ -31,7 +31,9 @@ from pegasus.control.lease import Lease
 from pegasus.control.record import Record
 from pegasus.files.queuefile import QueueFile
 from pegasus.journal import records
+from pegasus.journal.records import text_of
 from pegasus.locking import FileLock
+from pegasus.model import Need
 
 
 @pytest.fixture
@@ -109,6 +111,79 @@ def test_any_text_is_a_command_and_a_value(queue: Queue, command: str) -> None:
     ]
 
 
+def test_a_command_is_added_with_its_slots_and_nodes(queue: Queue) -> None:
+    assert queue.add("a", slots=2) == 1
+    assert queue.add("b {{ x }}", {"x": ["1", "2"]}, slots=0, on="a100-*,x y") == 2
+    assert queue.extend(["c", ("d {{ x }}", {"x": "1"})], slots=4, on="b", head=True) == 2
+    assert text(queue) == (
+        "- command:\n  - c\n  slots:\n  - 4\n  options:\n    'on': b\n"
+        "- command:\n  - d {{ x }}\n  x:\n  - '1'\n  slots:\n  - 4\n  options:\n    'on': b\n"
+        "- command:\n  - a\n  slots:\n  - 2\n"
+        "- command:\n  - b {{ x }}\n  x:\n  - '1'\n  - '2'\n  slots:\n  - 0\n"
+        "  options:\n    'on': a100-*,x y\n"
+    )
+    assert [job.need for job in take(queue, 9)] == [
+        Need(4, "b"), Need(4, "b"), Need(2), *[Need(0, "a100-*,x y")] * 2,
+    ]  # fmt: skip
+
+
+def test_slots_are_added_in_brackets_too(queue: Queue) -> None:
+    queue.path.write_text("[a]")
+    queue.add("b", slots=2, on="x")
+    assert text(queue) == "[a, {command: ['b'], slots: [2], options: {'on': 'x'}}]"
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"slots": -1}, "`slots` is how many slots a job needs, and not -1"),
+        ({"slots": True}, "and not True"),
+        ({"slots": 1.5}, "and not 1.5"),
+        ({"slots": "two"}, "and not 'two'"),
+        ({"slots": "²"}, "and not '²'"),
+        ({"slots": 5000}, "a node has 4,096 slots at most"),
+        ({"slots": 10**30}, "and not 1000"),
+        ({"on": ""}, "`on`: it is empty"),
+        ({"on": "a,,b"}, "`on`: `,,` does not join terms"),
+        ({"on": "@failed"}, "@failed changes from run to run"),
+        ({"on": ["a"]}, "can't be a value of `on`"),
+    ],
+)
+def test_slots_and_nodes_that_can_not_be_are_refused(
+    queue: Queue, how: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(QueueFileError, match=f"^the command:1:1: .*{message}"):
+        queue.add("a", **how)
+    assert not queue.path.exists()
+
+
+def test_what_is_added_is_checked_for_the_nodes_that_it_is_bound_to(queue: Queue) -> None:
+    Path("hosts.yaml").write_text("- {hostname: a, gpu: 1}\n- b\n")
+    with pytest.raises(QueueFileError, match="there is no parameter `gpu`"):
+        queue.add("run {{ gpu }} {{ slots }}", slots=2)
+    assert queue.add("run {{ gpu }} {{ slots }}", slots=2, on="a") == 1
+
+
+def test_a_size_that_the_policy_of_the_runs_never_gives_is_refused(queue: Queue) -> None:
+    Path("hosts.yaml").write_text("- a\n")
+    assert queue.add("a", slots=3) == 1
+    with pytest.raises(QueueFileError, match=r"^the command:1:1: `allocation: buddy` gives 1, 2"):
+        Queue(allocation="buddy").add("a", slots=3)
+
+
+def test_what_is_put_back_needs_what_it_needed(queue: Queue) -> None:
+    queue.path.write_text(
+        "- command: a\n  x: [1, 2]\n  slots: [2]\n"
+        "  options: {env: {A: 'x {{ x }}', on: b}, cwd: /d, on: 'n-*'}\n"
+    )
+    before = take(queue, 2)
+    assert [*map(text_of, queue.retry([2, 1]))] == [*map(text_of, before)]
+    assert in_file(queue) == before
+    again = take(queue, 2)
+    assert again == before
+    assert [(job.id, job.need) for job in again] == [(1, Need(2, "n-*")), (2, Need(2, "n-*"))]
+
+
 def test_numbers_are_written_as_they_look(queue: Queue) -> None:
     params: Any = {"n": [1, 0.5], "m": 8}
     queue.add("x", params)
@@ -127,6 +202,8 @@ def test_numbers_are_written_as_they_look(queue: Queue) -> None:
         ("a", {"command": "x"}, "`command` can't be a parameter: the command is given by itself"),
         ("a", {"options": "x"}, "`options` can't be a parameter: .* inv lock"),
         ("a", {"hostname": "x"}, "`hostname` can't be a parameter"),
+        ("a", {"slots": "2"}, "`slots` can't be a parameter: .* `slots=2` or `--slots 2`"),
+        ("a", {"slot_count": "2"}, "`slot_count` can't be a parameter: templates have"),
         ("a", {"": "x"}, "a key must be a text"),
         ("a", {"x\ny": "x"}, "a key must be a short text on one line"),
         ("a", {"x" * 101: "x"}, "a key must be a short text on one line"),

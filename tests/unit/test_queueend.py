@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from queuefiles import MANY, PARSERS, items_of, jobs_of, queue
-from test_canonical import JOBS, NAME, TEXT
+from test_canonical import JOBS, NAME, TEXT, readable
 from test_queuefile_properties import Chunk, files, scalars
 from test_queuetext import CASES
 
@@ -171,14 +171,14 @@ def test_a_missing_file_is_made_for_its_owner_alone() -> None:
 
 def test_what_an_editor_saves_meanwhile_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     with queue("- a\n") as file:
-        assert_unchanged = file._assert_unchanged
+        assert_unchanged = file._content.assert_unchanged
 
         def save() -> None:
             if "edited" not in content(file):
                 file.path.write_bytes(b"- edited\n")
             assert_unchanged()
 
-        monkeypatch.setattr(file, "_assert_unchanged", save)
+        monkeypatch.setattr(file._content, "assert_unchanged", save)
         file.add(NEW)
         assert content(file) == "- edited\n- b\n"
         assert [path.name for path in file.path.parent.iterdir() if path.is_file()] == [
@@ -193,7 +193,7 @@ from pegasus.files.additions import Addition
 from pegasus.files.queuefile import QueueFile
 from pegasus.model import Place
 file = QueueFile(Path(sys.argv[1]), Path(sys.argv[1]).with_name("consumed.yaml"))
-file._assert_unchanged = lambda: os.kill(os.getpid(), signal.SIGKILL)
+file._content.assert_unchanged = lambda: os.kill(os.getpid(), signal.SIGKILL)
 with file.lock.hold("test"):
     file.add([Addition.of("b", None, Place("", 1, 1))])
 """
@@ -248,9 +248,7 @@ ADDITIONS = st.lists(
 
 def is_real(job: Job) -> bool:
     """Whether a file can hold a job: it was taken from one."""
-    texts = [("x", job.template), *job.params, *job.options.written]
-    is_wrong = any("\0" in name + text or "\n" in name or not name for name, text in texts)
-    return bool(job.template.strip()) and not is_wrong
+    return bool(job.template.strip()) and readable(job)
 
 
 REAL_JOBS = JOBS.filter(lambda jobs: all(map(is_real, jobs)))

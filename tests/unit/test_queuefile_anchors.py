@@ -13,7 +13,8 @@ from queuefiles import MANY, PARSERS, consumed, items_of, jobs_of, queue
 from pegasus.files.queuefile import QueueFile
 from pegasus.model import Job
 
-STEPS = st.lists(st.one_of(st.integers(1, 5), st.just("put back")), max_size=9)
+ANYWHERE = st.frozensets(st.integers(0, 9), min_size=1, max_size=3)
+STEPS = st.lists(st.one_of(st.integers(1, 5), ANYWHERE, st.just("put back")), max_size=9)
 NAME = st.sampled_from(["a", "b"])
 TEXT = st.sampled_from(["w", "'q r'", '"\\t"', "032", "'it''s'", "'a, [b]'", "'# no'"])
 
@@ -118,7 +119,15 @@ def meaning(text: str) -> list[Job]:
 
 
 def apply(step: object, file: QueueFile, jobs: list[Job], taken: list[Job]) -> None:
-    if isinstance(step, int):
+    if isinstance(step, frozenset):
+        positions = sorted(position for position in step if position < len(jobs))
+        found = [jobs[position] for position in positions]
+        file.look()
+        assert file.jobs_at(sorted(step)) == found
+        assert file.take(positions, found) == found
+        taken += found
+        jobs[:] = [job for position, job in enumerate(jobs) if position not in step]
+    elif isinstance(step, int):
         assert file.peek(step) == jobs[:step]
         assert file.take(step) == jobs[:step]
         taken += jobs[:step]

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import re
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import yaml
 from hypothesis import assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from queuefiles import MANY, PARSERS, items_of, jobs_of
+from queuefiles import MANY, PARSERS, items_of, jobs_of, standing
 from test_queuefile_properties import files, scalars
 
+from pegasus.errors import StorageError
+from pegasus.files import queuetext
 from pegasus.files.additions import Addition
+from pegasus.files.commit import Commits
+from pegasus.files.consumed import ConsumedFile
+from pegasus.files.outlook import Outlook
 from pegasus.files.queuefile import QueueFile
+from pegasus.files.validation import validate
 from pegasus.journal.file import JournalReader
 from pegasus.journal.history import History
 from pegasus.model import Job, Place
+from pegasus.storage import Staged
 
 
 @dataclass
@@ -150,11 +158,21 @@ DOCUMENTS = st.one_of(in_block(), in_brackets(), with_anchors())
 _COMMENT = re.compile("#[^\r\n]*")
 
 
+#: The comma behind an entry in brackets, and what goes with it.
+COMMA = re.compile(r"\A,(?: (?!#))*")
+
+
+def apart(at: int, jobs: list[Job], wanted: set[int]) -> tuple[int, list[Job]]:
+    """Leave out the jobs whose positions are wanted; return the next position, and the others."""
+    left = [job for position, job in enumerate(jobs, at) if position not in wanted]
+    return at + len(jobs), left
+
+
 class Model:
     """What the file must hold: `lead`, jobs in front, the user's pieces, and `after` with others.
 
     How the jobs in front are written is ours, so that only their meaning is checked; all the rest
-    is known to the byte.
+    is known to the byte, and what is left of an entry between others is what `queuetext` writes.
     """
 
     def __init__(self, document: Document) -> None:
@@ -183,6 +201,68 @@ class Model:
             self._skip()  # In brackets, the comma goes too with which `after` began.
         return taken
 
+    def take_at(self, positions: list[int], now: str) -> list[Job]:
+        """Take jobs before those at the end, but not all; look whether `now` is right."""
+        taken = [self.jobs[position] for position in positions]
+        wanted, had_front = {*positions}, bool(self.front)
+        at, self.front = apart(0, self.front, wanted)
+        patterns: list[str] = []
+        pieces, self.pieces = self.pieces, []
+        for piece in pieces:
+            at, left = apart(at, piece.jobs, wanted)
+            if left == piece.jobs:
+                patterns.append(re.escape(piece.text))
+                self.pieces.append(piece)
+            else:
+                patterns += self._without(piece, left, now)
+        for piece in pieces:
+            if piece.anchor and not any(piece is one for one in self.pieces):
+                patterns = [self._written_out(piece.anchor, one) for one in patterns]
+        front = ".*?" if had_front or self.in_brackets else ""
+        self._fill(re.escape(self.lead) + front, patterns, now)
+        return taken
+
+    def _without(self, piece: Piece, left: list[Job], now: str) -> list[str]:
+        """Have a piece with only these jobs left; return what its text must be like."""
+        if left and self.in_brackets:
+            self.pieces += [Piece("", [job], behind=", ") for job in left]
+            self.pieces[-1].behind = piece.behind
+            return [re.escape(one) for one in queuetext.in_flow(left)]
+        if left:
+            self.pieces += [Piece(""), *(Piece("", [job]) for job in left)]
+            return [re.escape(piece.kept), *(self._in_block(job, now) for job in left)]
+        if not self.in_brackets:
+            self.pieces.append(Piece(""))
+            return [re.escape(piece.kept) or r"(?: *#\r?\n)?"]
+        if not piece.behind:  # It is the last one, and a comma goes with it.
+            self.after = COMMA.sub("", self.after)
+        elif self.pieces:
+            self.pieces[-1].behind += COMMA.sub("", piece.behind)
+        return []
+
+    def _in_block(self, job: Job, now: str) -> str:
+        """Return a pattern for a job as we write it: a literal block is not always safe."""
+        column = len(self.dash)
+        ways = (
+            queuetext.in_block([job], column, now, literal=is_safe) for is_safe in (True, False)
+        )
+        return "(?:" + "|".join(re.escape(text) for (text,) in ways) + ")"
+
+    def _written_out(self, anchor: tuple[str, str], pattern: str) -> str:
+        use, meaning = anchor
+        return re.sub(re.escape(re.escape(use)) + r"\b", lambda _: re.escape(meaning), pattern)
+
+    def _fill(self, lead: str, patterns: list[str], now: str) -> None:
+        """Note what is the text of each piece by now."""
+        written = "".join(
+            f"({pattern}){re.escape(one.behind)}"
+            for pattern, one in zip(patterns, self.pieces, strict=True)
+        )
+        found = re.fullmatch(f"{lead}{written}{re.escape(self.after)}", now, re.DOTALL)
+        assert found
+        for piece, text in zip(self.pieces, found.groups(), strict=True):
+            piece.text = text
+
     def put_in_front(self, jobs: list[Job]) -> None:
         if not self.front:
             self._skip()
@@ -193,6 +273,8 @@ class Model:
         if self.in_brackets and not (self.pieces or self.back):
             self.front += jobs  # Where those end is ours.
             return
+        if self.pieces:  # The last one may have a comma, when the one behind it was taken.
+            self.pieces[-1].behind, self.after = "", self.pieces[-1].behind + self.after
         same = len(before) - len(self.after)
         assert now[:same] == before[:same]
         after = now[same:]
@@ -240,6 +322,19 @@ class Model:
             self.front, self.back, self.after = self.back, [], ""
 
 
+class Killed(BaseException):
+    """A process is killed here."""
+
+
+#: In which moment of a take a run is killed: in this function, before it is run or behind it.
+KILLS = {
+    "killed before": (Commits, "_announce"),
+    "killed when it is announced": (Commits, "_announce"),
+    "killed when it is recorded": (ConsumedFile, "add"),
+    "killed when it is done": (Staged, "put_in_place"),
+}
+
+
 class QueueMachine(RuleBasedStateMachine):
     """Two runs, scripts and an editor on one queue file, in turns."""
 
@@ -248,7 +343,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         self.stack.enter_context(mock.patch("os.fsync"))
-        self.stack.enter_context(mock.patch("pegasus.files.queuefile.SETTLING", 0))
+        self.stack.enter_context(mock.patch("pegasus.files.content.SETTLING", 0))
         self.path = self.folder / "queue.yaml"
         self.consumed: list[Job] = []
         self.held: list[Job] = []
@@ -300,6 +395,68 @@ class QueueMachine(RuleBasedStateMachine):
         self.consumed += taken
         if taken and not self.model.jobs:
             self.model.note_empty(self.content)
+
+    @rule(
+        who=WHO,
+        chosen=st.lists(st.integers(0, 30), min_size=1, max_size=4),
+        ending=st.sampled_from(["", "", "", "fails", *KILLS]),
+    )
+    @precondition(lambda self: self.model.jobs)
+    def take_anywhere(self, who: int, chosen: list[int], ending: str) -> None:
+        jobs, file = self.model.jobs, self.files[who]
+        count = len(jobs) - len(self.model.back)
+        positions = sorted({number % max(count, 1) for number in chosen})
+        expected = [jobs[position] for position in positions]
+        with file.lock.hold("test"):
+            self.check_outlook(file.look())
+            assert file.jobs_at(positions) == expected
+            if ending == "fails":
+                full = mock.patch.object(ConsumedFile, "add", side_effect=StorageError("full"))
+                with full, suppress(StorageError):
+                    file.take(positions, expected)
+                return
+            if ending in KILLS and not self.is_made_good(file, positions, ending):
+                return
+            found = None if ending else file.take(positions, expected)
+        if positions == [*range(len(positions))]:
+            taken = self.named(self.model.take(len(positions)))
+        else:
+            taken = self.named(self.model.take_at(positions, self.content))
+        if found is not None:
+            assert found == taken
+            assert [(one.id, one.attempts) for one in found] == [
+                (one.id, one.attempts) for one in taken
+            ]
+            assert file.jobs == len(self.model.jobs)
+        self.held += taken
+        self.consumed += taken
+        if not self.model.jobs:
+            self.model.note_empty(self.content)
+
+    def check_outlook(self, outlook: Outlook) -> None:
+        needs = [need for need, count in outlook for _ in range(count)]
+        assert needs == [job.need for job in self.model.jobs]
+        assert outlook.jobs == len(self.model.jobs)
+
+    def is_made_good(self, file: QueueFile, positions: list[int], moment: str) -> bool:
+        """Have a run killed as it takes jobs; return whether they are taken."""
+        owner, name = KILLS[moment]
+        real = getattr(owner, name)
+
+        def killed(*args: Any, **more: Any) -> None:
+            if moment != "killed before":
+                real(*args, **more)
+            raise Killed
+
+        with (
+            mock.patch.object(owner, name, killed),
+            mock.patch.object(Commits, "_abandon"),
+            suppress(Killed),
+        ):
+            file.take(positions)
+        self.files = [self.opened() for _ in self.files]
+        self.files[0].settle()
+        return moment == "killed when it is done"
 
     def named(self, jobs: list[Job]) -> list[Job]:
         """The jobs with the ids they are to have."""
@@ -443,6 +600,16 @@ class QueueMachine(RuleBasedStateMachine):
             assert content.endswith(model.written + model.after)
 
     @invariant()
+    def what_is_known_is_what_the_file_holds(self) -> None:
+        data = self.path.read_bytes()
+        for known in (file._known for file in self.files):
+            if known and known.data == data:
+                fresh = validate(data, str(self.path), lambda _: None, None)
+                assert standing(known) == standing(fresh)
+                assert known.source.text == fresh.source.text
+                assert fresh.is_apart or not known.is_apart
+
+    @invariant()
     def the_other_files_agree(self) -> None:
         record = self.folder / "consumed.yaml"
         found = jobs_of(items_of(record.read_bytes().decode())) if record.exists() else []
@@ -470,8 +637,10 @@ def is_meant(text: str, jobs: list[Job]) -> bool:
 def taken_by_journal(folder: Path) -> dict[int, tuple[str, dict[str, str]]]:
     """The jobs that are taken, as the journal tells it."""
     taken = {}
-    for line in JournalReader(folder).read():
-        for job in line["jobs"]:
+    lines = [*JournalReader(folder).read()]
+    undone = {line["commit"] for line in lines if line["event"] == "undone"}
+    for line in lines:
+        for job in line["jobs"] if line["commit"] not in undone else ():
             if line["event"] == "jobs_taken":
                 assert job["job"] not in taken
                 taken[job["job"]] = job["template"], job["params"]

@@ -98,14 +98,31 @@ def spelled(name: str, in_flow: bool = False) -> st.SearchStrategy[str]:
     """The spelling of a text that a key may have."""
     if name == "timeout":
         return st.sampled_from([*SECONDS, *(f"'{text}'" for text in SECONDS)])
-    if name == "retries":
-        return st.sampled_from(["0", "'2'", '"10"'])
-    return COMMAND if name in ("command", "cancel") else scalars(in_flow=in_flow)
+    if name in CHOICES:
+        return st.sampled_from(CHOICES[name])
+    if name == "env":
+        return variables()
+    is_filled = name in ("command", "cancel", "cwd")
+    return COMMAND if is_filled else scalars(in_flow=in_flow)
 
 
-OPTION_NAMES = st.permutations(["cancel", "timeout", "retries"]).flatmap(
-    lambda names: st.integers(1, 3).map(lambda count: names[:count])
-)
+@st.composite
+def variables(draw: st.DrawFn) -> str:
+    """The value of `env`, in braces."""
+    names = draw(st.lists(st.sampled_from(VARIABLES), min_size=1, max_size=2, unique=True))
+    return "{" + ", ".join([f"{name}: {draw(scalars(in_flow=True))}" for name in names]) + "}"
+
+
+CHOICES = {
+    "retries": ["0", "'2'", '"10"'],
+    "allocation": ["buddy", "'first_fit'"],
+    "on": ["a100-*", "'n-[1-3],m'", '"gpu=x"'],
+    "slots": ["0", "1", "'2'", "4"],
+}
+VARIABLES = ["A", "'on'", "_B2"]
+OPTION_NAMES = st.permutations(
+    ["cancel", "timeout", "retries", "allocation", "on", "env", "cwd"]
+).flatmap(lambda names: st.integers(1, 4).map(lambda count: names[:count]))
 
 
 @st.composite
@@ -124,11 +141,35 @@ def options(draw: st.DrawFn, margin: str, dash: str) -> tuple[str, str]:
     for name in names:
         comment, stays = draw(inner_comments(margin, dash))
         value = draw(spelled(name)) + draw(TRAILER)
-        if name == "cancel" and draw(st.booleans()):
+        if name in ("cancel", "cwd") and draw(st.booleans()):
             value = draw(block_scalars(inner + " "))
+        if name == "env" and draw(st.booleans()):
+            value, more = draw(variables_below(inner + "  ", dash))
+            stays += more
         text += f"\n{comment}{inner}{name}: {value}"
         kept += stays
     return text, kept
+
+
+@st.composite
+def variables_below(draw: st.DrawFn, margin: str, dash: str) -> tuple[str, str]:
+    """The value of `env` on lines of its own, and what is to stay of it."""
+    text, kept = draw(TRAILER), ""
+    for name in draw(st.lists(st.sampled_from(VARIABLES), min_size=1, max_size=2, unique=True)):
+        comment, stays = draw(inner_comments(margin, dash))
+        is_long = draw(st.booleans())
+        value = draw(block_scalars(margin + " ")) if is_long else draw(scalars()) + draw(TRAILER)
+        text += f"\n{comment}{margin}{name}: {value}"
+        kept += stays
+    return text, kept
+
+
+@st.composite
+def slots(draw: st.DrawFn, margin: str) -> str:
+    """The value of `slots`: a number, or a list of it."""
+    number = draw(spelled("slots"))
+    written = draw(st.sampled_from([f" {number}", f" [{number}]", f"\n{margin}- {number}"]))
+    return written + draw(TRAILER)
 
 
 @st.composite
@@ -157,6 +198,8 @@ def mappings(draw: st.DrawFn, dash: str, names: list[str]) -> Chunk:
         )
         if name == "options":
             value, more = draw(options(margin, dash))
+        elif name == "slots":
+            value, more = draw(slots(margin)), ""
         else:
             value, more = draw(values(margin, spelled(name))), ""
         text += comment + (margin if number else "") + f"{name}:{value}\n"
@@ -171,12 +214,17 @@ def entries(draw: st.DrawFn, dash: str) -> Chunk:
         return Chunk(f"{dash}- {draw(COMMAND)}{draw(TRAILER)}\n", 1)
     if kind == "literal":
         return Chunk(f"{dash}- {draw(block_scalars(dash + '  '))}\n", 1, ends_open=True)
-    others = draw(st.sampled_from([[], ["x"], ["x", "y"], ["options"], ["x", "options"]]))
+    others = draw(
+        st.sampled_from(
+            [[], ["x"], ["x", "y"], ["options"], ["x", "options"], ["slots"], ["slots", "options"]]
+        )
+    )
     names = draw(st.permutations(["command", *others]))
     chunk = draw(mappings(dash, names))
     if kind == "below":
         comment, kept = draw(inner_comments(dash, dash))
         more = [["z"]] if "options" in names else [["z"], ["options"], ["z", "options"]]
+        more += [] if "slots" in names else [["slots"], ["z", "slots"]]
         below = draw(mappings(dash, draw(st.sampled_from(more))))
         assume(isinstance(items_of(below.text)[0].get("z", []), list))
         return Chunk(

@@ -92,6 +92,7 @@ def test_an_attempt_is_recorded_from_its_start_to_its_end(kept: Kept) -> None:
         **NAME,
         "command": "train 8",
         "repeats": 0,
+        "slots": [0],
     }
     assert announced == {"event": "attempt_announced", "job": 7, "attempt": 1, "pid": 4711}
     assert datetime.fromisoformat(ended.pop("started")).tzinfo
@@ -141,7 +142,7 @@ def test_nodes_are_recorded(kept: Kept) -> None:
         events.Waiting(),
     )
     assert kept.records() == [
-        {"event": "node_connected", **NAME},
+        {"event": "node_connected", **NAME, "slots": [0]},
         {
             "event": "node_unreachable",
             **NAME,
@@ -151,6 +152,26 @@ def test_nodes_are_recorded(kept: Kept) -> None:
         },
         {"event": "node_disconnected", **NAME, "problem": "reset"},
         {"event": "node_lost", **NAME, "problem": "gone"},
+    ]
+
+
+def test_nodes_that_come_and_go_and_pauses_are_recorded(kept: Kept) -> None:
+    kept.note(
+        events.NodeAdded(NODE),
+        events.NodeDrained(NODE, removed=True),
+        events.NodeUndrained(NODE),
+        events.JobsUnfit(()),
+        events.Paused(2),
+        events.Resumed(),
+        events.HostsMended(),
+    )
+    assert [record["event"] for record in kept.records()] == [
+        "node_added",
+        "node_drained",
+        "node_undrained",
+        "jobs_unfit",
+        "paused",
+        "resumed",
     ]
 
 

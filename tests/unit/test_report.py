@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 from configparser import ConfigParser
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,10 @@ from pegasus.report import figures
 from pegasus.report.account import Account, Row
 from pegasus.report.clock import text
 from pegasus.report.head import head, nodes, status
+from pegasus.report.lanes import Band, Lanes, Stretch
 from pegasus.report.page import BEGINNING, page
 from pegasus.report.spread import GROUPS, POINTS, choices
-from pegasus.report.table import COMMAND, FIELDS, address, table
+from pegasus.report.table import COMMAND, FIELDS, address, slots, table
 from pegasus.report.utilisation import curve, total, united
 from pegasus.settings import Settings
 
@@ -569,3 +571,123 @@ def test_all_files_of_the_page_are_installed() -> None:
 def test_a_row_without_times_has_no_duration() -> None:
     row = Row(1, 0, None, "taken", "taken", None, None, "x", "x", ())
     assert (row.duration, row.has_run) == (0, False)
+
+
+# Slots.
+
+GPUS = [Node(index, node.host, slots=tuple(range(8))) for index, node in enumerate(NODES)]
+
+
+def shared(run: Run, mode: str = "queue") -> Account:
+    """A run on nodes of eight slots, of which the first has six attempts and the others none."""
+    run.begin(mode, among=GPUS[:2])
+    run.tell(0, records.NODE_CONNECTED, node="gpu-1", index=0, slots=[*range(8)])
+    begun: list[tuple[float, float, list[int]]] = [
+        (0, 10, [0, 1, 2, 3]),
+        (0, 5, [4]),
+        (0, 10, [5, 7]),
+        (0, 10, []),
+        (1, 4, []),
+        (5, 10, []),
+    ]
+    for number, (begin, _, given) in enumerate(begun, 1):
+        run.take(0, number)
+        run.start(begin, number, slots=given)
+    for number, (_, end, _) in enumerate(begun, 1):
+        run.finish(end, number)
+    run.end(10)
+    return run.account()
+
+
+def test_slots_are_busy_as_long_as_attempts_have_them(run: Run) -> None:
+    account = shared(run)
+    assert account.has_slots
+    assert account.job_time == 10_000 + 5_000 + 10_000 + 10_000 + 3_000 + 5_000
+    assert [total(node.spans) for node in account.nodes] == [40_000 + 5_000 + 20_000, 0]
+    assert account.utilisation == pytest.approx(65 / 160)
+    assert "<dt>slots</dt><dd>16</dd>" in head(account)
+    assert "utilisation of the slots" in head(account)
+    told = nodes(account)
+    assert ">slots</th>" in told
+    assert ">slot time</th>" in told
+    assert '<td class="number">8</td><td class="number">81%</td>' in told
+    assert "1m 5s" in told
+
+
+def test_an_attempt_is_drawn_over_the_lanes_of_its_slots(run: Run) -> None:
+    account = shared(run)
+    lanes = Lanes(account)
+    # Eight slots and two lanes for those that need none; then the other node.
+    assert lanes.bands == [Band(0.0, 10, 8), Band(10.6, 8, 8)]
+    assert lanes.height == 18.6
+    places = {row.job: lanes.of(place) for place, row in enumerate(account.rows)}
+    assert places == {
+        1: [Stretch(1.5, 4)],
+        2: [Stretch(4.0, 1)],
+        3: [Stretch(5.0, 1), Stretch(7.0, 1)],
+        4: [Stretch(8.0, 1)],
+        5: [Stretch(9.0, 1)],
+        6: [Stretch(9.0, 1)],  # The lane of the one that has ended.
+    }
+
+
+def test_the_chart_has_a_bar_for_each_stretch_and_a_ground_for_each_node(run: Run) -> None:
+    figure = figures.timeline(shared(run)).to_plotly_json()
+    (bars,) = (trace for trace in figure["data"] if trace["type"] == "bar")
+    assert sorted(zip(bars["y"], bars["width"], strict=True)) == [
+        *[(1.5, 3.85), (4.0, 0.85), (5.0, 0.85), (7.0, 0.85)],
+        *[(8.0, 0.85), (9.0, 0.85), (9.0, 0.85)],
+    ]
+    assert [(one["y0"], one["y1"]) for one in figure["layout"]["shapes"]] == [
+        (-0.5, 7.5),
+        (pytest.approx(10.1), pytest.approx(18.1)),
+    ]
+    assert figure["layout"]["yaxis"]["title"]["text"] == "busy slots"
+    assert figure["layout"]["yaxis2"]["tickvals"] == pytest.approx([4.5, 14.1])
+
+
+def test_a_node_of_a_broadcast_is_one_lane(run: Run) -> None:
+    account = shared(run, "broadcast")
+    lanes = Lanes(account)
+    assert [band.own for band in lanes.bands] == [1, 1]
+    assert lanes.of(0) == [Stretch(0.0, 1)]
+
+
+def test_nodes_of_one_slot_are_drawn_without_gaps_and_grounds(run: Run) -> None:
+    run.begin()
+    run.take(0, 1)
+    run.start(0, 1, node=1)
+    run.finish(10, 1)
+    run.end(10)
+    account = run.account()
+    lanes = Lanes(account)
+    assert not account.has_slots
+    assert [band.top for band in lanes.bands] == [0, 1, 2]
+    assert lanes.of(0) == [Stretch(1.0, 1)]
+    figure = figures.timeline(account).to_plotly_json()
+    assert not figure["layout"].get("shapes")
+    assert figure["layout"]["yaxis"]["title"]["text"] == "busy nodes"
+    assert "slot" not in head(account) + nodes(account)
+
+
+def test_the_table_says_which_slots_an_attempt_had_where_that_tells_something(run: Run) -> None:
+    account = shared(run)
+    said = [slots(account, row) for row in sorted(account.rows, key=lambda row: row.job)]
+    assert said == ["slots 0-3", "slot 4", "slots 5, 7", "no slot", "no slot", "no slot"]
+    written = table(account, "logs/", frozenset())
+    assert {written["texts"][row[FIELDS.index("slots")]] for row in written["rows"]} == {*said}
+    plain = replace(account.rows[0], node=1)
+    account.nodes[1] = replace(account.nodes[1], slots=(0,))
+    assert slots(account, plain) == ""
+
+
+def test_nodes_that_came_and_went_are_told_so(run: Run) -> None:
+    run.begin(among=NODES[:2])
+    run.tell(1, records.NODE_ADDED, **node_fields(NODES[2]))
+    run.tell(1, records.NODE_CONNECTED, node="gpu-3", index=2, slots=[0])
+    run.tell(2, records.NODE_DRAINED, node="gpu-3", index=2, removed=True)
+    run.tell(1, records.NODE_CONNECTED, node="gpu-1", index=0, slots=[0])
+    run.tell(2, records.NODE_DRAINED, node="gpu-1", index=0, removed=False)
+    told = nodes(run.account())
+    assert "<td>added later, removed</td>" in told
+    assert "<td>drained</td>" in told

@@ -13,11 +13,13 @@ from pegasus.events import (
     AttemptStarted,
     Event,
     JobRequeued,
+    JobsUnfit,
     NeverStarted,
     NodeLost,
     NodeUnreachable,
+    Unfit,
 )
-from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome
+from pegasus.model import Attempt, Ending, Host, Job, Need, Node, Outcome, Place
 from pegasus.result import RunResult
 
 NODE = Node(0, Host("node-1", "node-1"))
@@ -39,6 +41,7 @@ SHOT = AttemptEnded(Attempt(6, Job("x"), NODE, "x"), Ending(Outcome.SIGNALLED, 1
 STOPPED = AttemptEnded(Attempt(7, Job("x"), NODE, "x"), Ending(Outcome.CANCELLED))
 GIVEN_UP = NodeLost(NODE, "reset")
 UNREACHABLE = NodeUnreachable(NODE, UnreachableError(NODE, "connect", "refused"))
+STUCK = JobsUnfit((Unfit(Need(16), 3, Place("queue.yaml", 1, 1), "this needs 16 slots"),))
 SKIPPED = NodeUnreachable(NODE, UnreachableError(NODE, "connect", "refused"), skipped=True)
 
 
@@ -178,3 +181,32 @@ def test_an_interruption_comes_before_each_rule(rule: str) -> None:
     made = result(BAD, SHOT, UNREACHABLE, interrupted=2, exit_code=rule)
     assert made.exit_status == 130
     assert not made.ok
+
+
+# Jobs that fit no node.
+
+
+@pytest.mark.parametrize(
+    ("told", "by_kind", "by_max", "by_count"),
+    [
+        ([WELL, STUCK], 1, 1, 3),
+        ([WELL, STUCK, JobsUnfit(())], 0, 0, 0),
+        ([BAD, STUCK], 5, 1, 1),
+        ([GONE, STUCK], 4, 255, 1),
+        ([WELL, UNREACHABLE, STUCK], 4, 255, 1),
+        ([LATE, STUCK], 3, 124, 1),
+    ],
+)
+def test_jobs_that_stay_since_they_fit_no_node_are_the_least_of_troubles(
+    told: list[Event], by_kind: int, by_max: int, by_count: int
+) -> None:
+    rules = {"kind": by_kind, "max": by_max, "count": by_count}
+    for rule, status in rules.items():
+        made = result(*told, exit_code=rule)
+        assert (made.exit_status, made.ok) == (status, status == 0)
+    assert result(*told, interrupted=2).exit_status == 130
+
+
+def test_the_last_word_on_what_fits_no_node_counts() -> None:
+    assert result(STUCK).unfit == STUCK.unfit
+    assert result(STUCK, JobsUnfit(())).unfit == ()

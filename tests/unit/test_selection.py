@@ -1,4 +1,4 @@
-"""Which nodes `--limit` and `--exclude` choose."""
+"""Which nodes `--limit` and `--exclude` choose, and the `on` of a job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pegasus.files import hosts
 from pegasus.journal import records
 from pegasus.journal.failed import last_run
 from pegasus.model import Node
-from pegasus.selection import LastRun, choose, known_by
+from pegasus.patterns import ExpressionError
+from pegasus.selection import LastRun, choose, known_by, matching
 
 HOSTS = """\
 - hostname: node-[1-3]
@@ -115,6 +116,50 @@ def test_expressions(nodes: list[Node], limit: str, indices: set[int] | None) ->
     assert chosen(nodes, limit) == indices
     if ALL - indices:
         assert chosen(nodes, exclude=limit or "*") == ALL - indices
+
+
+@pytest.mark.parametrize(
+    ("on", "indices"),
+    [
+        ("", ALL),
+        (" ", ALL),
+        ("*", ALL),
+        ("node-[1-3]&gpu=a100", A100),
+        ("!gpu=*", N4 | LOGIN | IPV6 | BIG),
+        ("node-*!node-3", N1 | N2 | N4),
+        ("none", set()),
+        ("none,login", LOGIN),
+        ("login&none", set()),
+        ("gpu=a1", set()),
+        ("!none", ALL),
+        ("login^none", LOGIN),
+        ("'@failed'", set()),
+    ],
+)
+def test_a_job_is_bound_to_nodes_that_may_be_missing(
+    nodes: list[Node], on: str, indices: set[int]
+) -> None:
+    assert [node.index for node in matching(nodes, on)] == sorted(indices)
+    assert matching([], on) == []
+
+
+@pytest.mark.parametrize(
+    ("on", "column", "says"),
+    [
+        ("@failed", 1, "@failed changes from run to run; it is for --limit and --exclude"),
+        ("login,@all", 7, "@all changes"),
+        ("a,,b", 2, "does not join"),
+        ("a[1", 2, "a bracket is opened"),
+        ("a (x)", 3, "no host is called so"),
+    ],
+)
+def test_a_wrong_expression_is_wrong_without_any_node(
+    nodes: list[Node], on: str, column: int, says: str
+) -> None:
+    for some in (nodes, []):
+        with pytest.raises(ExpressionError, match=re.escape(says)) as caught:
+            matching(some, on)
+        assert caught.value.column == column
 
 
 def test_nodes_keep_their_order_and_their_indices(nodes: list[Node]) -> None:

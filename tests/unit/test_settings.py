@@ -113,8 +113,14 @@ def test_what_is_neither_number_nor_age_of_logs_is_refused(written: object) -> N
         Settings.from_config(config({"keep_logs": written}))
 
 
-DURATIONS = ["timeout", "kill_grace", "reconnect_for", "dead_after"]
-NUMBERS = {"print_period": 0, "retries": 0, "handshakes": 1, "handshakes_per_host": 1}
+DURATIONS = ["timeout", "kill_grace", "reconnect_for", "backfill_patience", "dead_after"]
+NUMBERS = {
+    "print_period": 0,
+    "retries": 0,
+    "handshakes": 1,
+    "zero_slot_jobs": 1,
+    "handshakes_per_host": 1,
+}
 
 
 @pytest.mark.parametrize("name", DURATIONS)

@@ -10,7 +10,7 @@ import pytest
 
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.events import Stream
-from pegasus.model import Ending, Host, Node, Outcome
+from pegasus.model import Ending, Host, Node, Outcome, Surroundings
 from pegasus.ssh.base import Cancellation, Connection
 from pegasus.ssh.fake import Act, FakeHosts
 
@@ -87,6 +87,53 @@ def test_it_records_what_ran_where_in_order() -> None:
     assert hosts.ran == [(NODES[0], "one"), (NODES[2], "two"), (NODES[0], "three")]
     assert hosts.commands == ["one", "two", "three"]
     assert hosts.ran_on(NODES[0]) == ["one", "three"]
+
+
+def test_it_records_what_each_command_found() -> None:
+    hosts = FakeHosts({"lost": Act.never_starts()})
+    connection = hosts.connect(NODES[0])
+    surroundings = Surroundings((("A", "1"),), "~/x")
+    connection.attempt("one", ignore, Cancellation(), surroundings=surroundings)
+    with pytest.raises(NeverStartedError):
+        connection.attempt("lost", ignore, Cancellation(), surroundings=surroundings)
+    run(connection, "two")
+    assert (hosts.commands, hosts.surroundings) == (["one", "two"], [surroundings, Surroundings()])
+
+
+def test_several_run_on_a_node_at_a_time_and_closing_ends_them_all() -> None:
+    hosts = FakeHosts({name: Act.blocks() for name in "abcd"})
+    connection = hosts.connect(NODES[0])
+    endings: list[Ending] = []
+    threads = [
+        threading.Thread(target=lambda name=name: endings.append(run(connection, name)))
+        for name in "abcd"
+    ]
+    for thread in threads:
+        thread.start()
+    hosts.wait_for(lambda hosts: len(hosts.ran) == 4)
+    assert connection.opened == 1
+    connection.close()
+    connection.open()  # who has ended something ends it for good
+    for thread in threads:
+        thread.join(10)
+    assert [ending.outcome for ending in endings] == [Outcome.CANCELLED] * 4
+
+
+def test_a_connection_that_drops_takes_no_other_command_along() -> None:
+    gate = threading.Event()
+    hosts = FakeHosts({"stays": Act().after(gate), "goes": Act.is_lost()})
+    connection = hosts.connect(NODES[0])
+    endings: list[Ending] = []
+    thread = threading.Thread(target=lambda: endings.append(run(connection, "stays")))
+    thread.start()
+    hosts.wait_for(lambda hosts: hosts.commands == ["stays"])
+    assert run(connection, "goes").outcome is Outcome.LOST
+    assert not connection.is_open
+    assert run(connection, "next").succeeded
+    assert (connection.is_open, connection.opened, endings) == (True, 2, [])
+    gate.set()
+    thread.join(10)
+    assert endings == [Ending.exited(0)]
 
 
 def test_a_blocked_command_runs_until_its_gate_opens() -> None:

@@ -19,21 +19,40 @@ from pegasus.events import (
     Event,
     JobRequeued,
     JobsTaken,
+    JobsUnfit,
     NeverStarted,
+    NodeAdded,
     NodeConnected,
     NodeDisconnected,
+    NodeDrained,
     NodeLost,
+    NodeUndrained,
     NodeUnreachable,
     Output,
+    Paused,
     QueueCounted,
+    Resumed,
     RoundEnded,
     RunEnded,
     RunStarted,
     Stream,
+    Unfit,
 )
-from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome
+from pegasus.measures import Progress
+from pegasus.model import (
+    Attempt,
+    Ending,
+    Host,
+    Job,
+    Need,
+    Node,
+    Options,
+    Outcome,
+    Place,
+    Slots,
+)
 from pegasus.ssh.fake import Act, FakeHosts
-from pegasus.statistics import Progress, Statistics
+from pegasus.statistics import Statistics
 
 NODES = tuple(Node(index, Host("node", "node")) for index in range(4))
 BROKEN = NeverStartedError(NODES[0], "session", "refused")
@@ -395,3 +414,193 @@ def test_a_node_that_waits_for_people_does_not_make_jobs_longer() -> None:
     watch.at(3010)
     watch.tell(ended(two))
     assert watch.progress.remaining == pytest.approx(40)
+
+
+# Slots.
+
+EIGHT = Slots(tuple(range(8)))
+
+
+def on(job: int, *slots: int, where: int = 0, needs: int | None = None) -> Attempt:
+    """Return an attempt on these slots of a node."""
+    wanted = Job("x", slots=len(slots) if needs is None else needs, id=job)
+    return Attempt(1, wanted, NODES[where], "x", 0, Slots(slots))
+
+
+def eight(*numbers: int) -> list[Event]:
+    return [NodeConnected(NODES[number], EIGHT) for number in numbers]
+
+
+def unfit(jobs: int, slots: int = 16) -> JobsUnfit:
+    return JobsUnfit((Unfit(Need(slots), jobs, Place("queue.yaml", 1, 1), "too many"),))
+
+
+def test_slots_are_free_that_no_job_has() -> None:
+    watch = Watch()
+    watch.tell(*eight(0), *connected(1), started(on(1, 0, 1)), started(on(2, 4)))
+    found = watch.progress
+    assert (found.free, found.slots, found.connected, found.running) == (6, 9, 2, 2)
+    watch.tell(started(on(3)), started(on(4, where=1)))
+    assert (watch.progress.free, watch.progress.running) == (6, 4)
+    watch.tell(ended(on(1, 0, 1)), ended(on(3)))
+    assert (watch.progress.free, watch.progress.running) == (8, 2)
+
+
+def test_slots_are_busy_as_long_as_jobs_have_them() -> None:
+    watch = Watch()
+    watch.tell(*eight(0), started(on(1, 0, 1, 2, 3)), started(on(2, 5)), started(on(3)))
+    watch.at(10)
+    watch.tell(ended(on(1, 0, 1, 2, 3)))
+    watch.at(20)
+    times = watch.statistics.times()
+    assert (times.jobs, times.busy, times.available) == (10 + 20 + 20, 40 + 20, 160)
+    assert times.utilisation == pytest.approx(60 / 160)
+    assert times.has_slots
+    assert not Watch().statistics.times().has_slots
+
+
+def test_a_broadcast_is_on_all_slots() -> None:
+    watch = Watch("broadcast", NODES[:1])
+    watch.tell(*eight(0), taken(1), started(on(1, *range(8))))
+    watch.at(10)
+    assert watch.statistics.times().utilisation == 1
+    assert watch.progress.free == 0
+
+
+def test_of_a_drained_node_only_the_slots_are_there_that_jobs_are_still_on() -> None:
+    watch = Watch()
+    watch.tell(*eight(0, 1), started(on(1, 0, 1)))
+    watch.at(10)
+    watch.tell(NodeDrained(NODES[0]))
+    assert (watch.progress.free, watch.progress.slots, watch.progress.connected) == (8, 10, 2)
+    watch.at(20)
+    watch.tell(ended(on(1, 0, 1)))
+    assert (watch.progress.free, watch.progress.slots, watch.progress.connected) == (8, 8, 1)
+    watch.at(30)
+    assert watch.statistics.times().available == 160 + 100 + 80
+    watch.tell(NodeUndrained(NODES[0]))
+    assert watch.progress.slots == 16
+    watch.tell(NodeDrained(NODES[0], removed=True), NodeAdded(NODES[0]))
+    assert watch.progress.slots == 16
+
+
+def test_while_a_run_is_paused_only_the_slots_are_there_that_jobs_are_on() -> None:
+    watch = Watch()
+    watch.tell(*eight(0), started(on(1, 0, 1)))
+    watch.at(10)
+    watch.tell(Paused(1))
+    assert watch.progress.is_paused
+    assert (watch.progress.free, watch.progress.slots) == (6, 8)
+    watch.at(20)
+    watch.tell(ended(on(1, 0, 1)))
+    watch.at(500)
+    watch.tell(Resumed())
+    watch.at(510)
+    assert not watch.progress.is_paused
+    assert watch.statistics.times().available == 80 + 20 + 0 + 80
+
+
+def test_of_several_jobs_on_a_node_the_last_one_that_is_lost_takes_it_away() -> None:
+    watch = Watch()
+    watch.tell(*eight(0), started(on(1, 0)), started(on(2, 1)))
+    watch.tell(ended(on(1, 0), outcome=Outcome.LOST))
+    assert watch.progress.connected == 1
+    watch.tell(ended(on(2, 1), outcome=Outcome.LOST))
+    assert watch.progress.connected == 0
+
+
+def test_a_job_that_is_found_lost_late_does_not_take_away_a_connection_that_was_made_since() -> (
+    None
+):
+    watch = Watch()
+    watch.tell(*eight(0), started(on(1, 0)), started(on(2, 1)))
+    watch.at(10)
+    watch.tell(ended(on(1, 0), outcome=Outcome.LOST), NodeDisconnected(NODES[0], "reset"))
+    watch.at(11)
+    watch.tell(*eight(0))
+    watch.at(12)
+    watch.tell(ended(on(2, 1), outcome=Outcome.LOST))
+    assert (watch.progress.connected, watch.progress.free) == (1, 8)
+
+
+def test_a_wait_is_from_when_the_last_of_its_slots_was_free() -> None:
+    watch = Watch()
+    watch.tell(*eight(0), QueueCounted(100))
+    watch.tell(started(one := on(1, 0)), started(other := on(2, 1)))
+    watch.at(10)
+    watch.tell(ended(one))
+    watch.at(50)
+    watch.tell(ended(other))
+    watch.at(52)
+    watch.tell(started(on(3, 0, 1)))
+    assert watch.statistics._nodes.wait == 2  # Nobody else tells.
+
+
+@pytest.mark.parametrize("why", [[NodeDrained(NODES[0]), NodeUndrained(NODES[0])], [Paused(0)]])
+def test_what_somebody_wants_to_wait_is_no_wait(why: list[Event]) -> None:
+    watch = Watch()
+    watch.tell(*eight(0), QueueCounted(9), started(one := on(1, 0)), ended(one), *why)
+    watch.at(1000)
+    watch.tell(Resumed(), started(on(2, 0)))
+    assert watch.statistics._nodes.wait == 0
+
+
+def test_jobs_that_fit_no_node_are_not_to_be_done() -> None:
+    watch = Watch()
+    watch.tell(*connected(0), QueueCounted(7), unfit(2))
+    assert watch.counts == (0, 0, 5, 0)
+    assert (watch.progress.unfit, watch.progress.queued) == (2, 7)
+    watch.tell(QueueCounted(1))
+    assert (watch.counts, watch.progress.unfit) == ((0, 0, 0, 0), 1)
+    watch.tell(JobsUnfit(()))
+    assert (watch.counts, watch.progress.unfit) == ((0, 0, 1, 0), 0)
+
+
+def test_the_end_of_jobs_of_several_slots_is_estimated_from_what_they_need() -> None:
+    watch = Watch()
+    whole = tuple(range(8))
+    needs = [(Need(1), 15), (Need(8), 1), (Need(1, "gpu-*"), 1), (Need(16), 1)]
+    watch.tell(*eight(0), started(on(1, *whole)))
+    watch.at(10)
+    watch.tell(ended(on(1, *whole)), QueueCounted(18, needs), unfit(1))
+    # Two laps of small ones, and a large one.
+    assert watch.progress.remaining == 30
+    again = Watch()
+    again.tell(*eight(0), started(on(1, *whole)))
+    again.at(10)
+    again.tell(ended(on(1, *whole)), QueueCounted(4))
+    assert again.progress.remaining == 40
+
+
+def test_while_it_is_paused_nobody_knows_the_end_of_a_run() -> None:
+    watch = Watch()
+    watch.tell(*connected(0), QueueCounted(4), started(attempt(1)))
+    watch.at(10)
+    watch.tell(ended(attempt(1)), Paused(0))
+    assert watch.progress.remaining is None
+    watch.tell(Resumed())
+    assert watch.progress.remaining == 40
+
+
+def test_on_a_drained_node_nothing_is_expected_to_run() -> None:
+    watch = Watch()
+    watch.tell(*eight(0), *connected(1), QueueCounted(8))
+    made = [on(number, number) for number in range(8)]
+    watch.tell(*map(started, made), started(one := on(9, 0, where=1)))
+    watch.at(10)
+    watch.tell(ended(one), NodeDrained(NODES[0]))
+    assert watch.progress.remaining == 80
+
+
+def test_a_round_is_on_the_nodes_that_there_are_when_it_begins() -> None:
+    watch = Watch("broadcast")
+    watch.tell(NodeDrained(NODES[3]), QueueCounted(1), taken(1))
+    assert watch.progress.on_nodes == (0, 3)
+    watch.tell(NodeUndrained(NODES[3]))
+    assert watch.progress.on_nodes == (0, 3)
+    late = Node(4, Host("late", "late"))
+    bound = Job("x", options=Options(on="late"), id=2)
+    watch.tell(RoundEnded(Job("x", id=1), ()), NodeAdded(late), taken(3))
+    assert watch.progress.on_nodes == (0, 5)
+    watch.tell(RoundEnded(Job("x", id=3), ()), JobsTaken((bound,)))
+    assert watch.progress.on_nodes == (0, 1)

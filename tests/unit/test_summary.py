@@ -13,14 +13,16 @@ from pegasus.events import (
     AttemptStarted,
     Event,
     JobRequeued,
+    JobsUnfit,
     NeverStarted,
     NodeLost,
     NodeUnreachable,
+    Unfit,
 )
 from pegasus.journal.logs import log_path
-from pegasus.model import Attempt, Ending, Host, Job, Node, Outcome
+from pegasus.measures import Times
+from pegasus.model import Attempt, Ending, Host, Job, Need, Node, Outcome, Place
 from pegasus.result import RunResult
-from pegasus.statistics import Times
 from pegasus.terminal.failures import LISTED, ranges
 from pegasus.terminal.summary import Circumstances, summarize
 
@@ -54,7 +56,14 @@ def result(*events: Event) -> RunResult:
 
 
 def about(folder: Path = NOWHERE, **more: Any) -> Circumstances:
-    times = Times(75.0, 7325.0, 10_000.0, more.pop("attempts", {}))
+    times = Times(
+        75.0,
+        7325.0,
+        7325.0,
+        10_000.0,
+        more.pop("attempts", {}),
+        more.pop("has_slots", False),
+    )
     return Circumstances("5f0c91ab", more.pop("queue_file", "queue.yaml"), folder, times, **more)
 
 
@@ -354,3 +363,40 @@ def test_a_job_without_an_id_can_not_be_retried() -> None:
 def test_under_the_program_pegasus_the_command_is_pegasus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/usr/bin/pegasus", "queue"])
     assert summary(result(ended(attempt(1), 1)))[-1] == "to retry: pegasus retry 1"
+
+
+# Jobs that fit no node.
+
+
+def unfit(line: int, jobs: int = 1, slots: int = 16) -> Unfit:
+    return Unfit(Need(slots), jobs, Place("queue.yaml", line, 3), f"this needs {slots} slots")
+
+
+def test_jobs_that_fit_no_node_are_said_to_stay() -> None:
+    made = result(ended(attempt(1)), JobsUnfit((unfit(7),)))
+    assert summary(made, left=3) == [
+        "the command succeeded",
+        "1 job fits no node, and stays in queue.yaml:",
+        "  this needs 16 slots",
+        TOOK,
+        "3 jobs are left in queue.yaml",
+    ]
+
+
+def test_those_that_differ_are_said_one_by_one_with_their_number() -> None:
+    made = result(JobsUnfit((unfit(7, 30), unfit(9, slots=32))))
+    assert summary(made)[1:] == [
+        "31 jobs fit no node, and stay in queue.yaml:",
+        "  this needs 16 slots (30 jobs)",
+        "  this needs 32 slots (1 job)",
+    ]
+    many = result(JobsUnfit(tuple(unfit(line) for line in range(LISTED + 2))))
+    assert summary(many)[-1] == "  … and 2 more (inv check shows them)"
+
+
+def test_where_all_fit_again_nothing_is_said() -> None:
+    assert summary(result(JobsUnfit((unfit(7),)), JobsUnfit(()))) == ["no command was run"]
+
+
+def test_with_more_slots_than_nodes_it_is_slots_that_were_busy() -> None:
+    assert summary(result(ended(attempt(1))), has_slots=True)[-1] == TOOK.replace("nodes", "slots")

@@ -12,6 +12,8 @@ from pegasus.tasks import broadcast, options, queue
 
 #: Settings that are no option of a run: they are for one machine or network, or another task's.
 NOT_OPTIONS = {
+    "allocation",
+    "backfill_patience",
     "dead_after",
     "editor",
     "handshakes",
@@ -20,6 +22,7 @@ NOT_OPTIONS = {
     "keep_logs",
     "kill_grace",
     "reconnect_for",
+    "zero_slot_jobs",
 }
 
 

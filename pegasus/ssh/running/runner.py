@@ -11,9 +11,9 @@ from typing import Any
 
 from fabric.runners import Remote
 from invoke.runners import Result, Runner
-from paramiko import ChannelException
+from paramiko import Channel, ChannelException, SSHException
 
-from pegasus.model import Ending
+from pegasus.model import NO_SURROUNDINGS, Ending, Surroundings
 from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, nobody
 from pegasus.ssh.plain import plain
 from pegasus.ssh.running import watchdog
@@ -29,7 +29,11 @@ OPTIONS: dict[str, Any] = {
     "grace": 10.0,
     "longest": None,
     "on_announced": nobody,
+    "surroundings": NO_SURROUNDINGS,
 }
+
+#: What Paramiko says when it has no channel to give, and no reason.
+_NO_REASON = "Unable to open channel."
 
 #: Invoke's own options for a command that has neither terminal nor input, and may fail.
 _QUIETLY: dict[str, Any] = {"hide": True, "warn": True, "in_stream": False, "pty": False}
@@ -39,19 +43,25 @@ class NotStartedError(Exception):
     """The command certainly did not begin; the message says why."""
 
 
+class RefusedError(NotStartedError):
+    """The server gives no session over this connection, which is as good as it was."""
+
+
 def options(
     on_output: OnOutput,
     cancellation: Cancellation,
     grace: float,
     timeout: float | None,
     on_announced: OnAnnounced,
+    surroundings: Surroundings,
 ) -> dict[str, Any]:
     """Return the keyword arguments with which `run` streams a command.
 
     Invoke's own `timeout` is not what we mean: it needs a thread, and knows one outcome.
     """
     ours = {"on_output": on_output, "cancellation": cancellation, "grace": grace}
-    return {**_QUIETLY, **ours, "longest": timeout, "on_announced": on_announced}
+    ours |= {"longest": timeout, "on_announced": on_announced, "surroundings": surroundings}
+    return {**_QUIETLY, **ours}
 
 
 class StreamingRunner(Runner):
@@ -95,21 +105,35 @@ class RemoteRunner(StreamingRunner, Remote):  # type: ignore[misc]
         """Open a channel, run the watchdog there and tell it the command.
 
         Raises:
+            RefusedError: the server gives no channel.
             NotStartedError: one of these failed. An unfinished command is never run.
         """
         try:
-            self.channel = self.context.create_session()
+            self.channel = self._open_channel()
             self.channel.event = Answer(self.opts["cancellation"])
             self.running = RemoteProcess(self.channel)
             self.channel.exec_command(watchdog.exec_request(self.opts["grace"]))
             self._tell(command)
+        except NotStartedError:
+            raise
         except Exception as error:  # what Paramiko stumbled over, too
             raise NotStartedError(_explain(error)) from error
+
+    def _open_channel(self) -> Channel:
+        try:
+            return self.context.create_session()
+        except ChannelException as error:
+            raise RefusedError(_refused(error.text)) from error
+        except SSHException as error:
+            # Of two that are refused at the same time, Paramiko tells only one the reason.
+            if str(error) != _NO_REASON or not self.context.is_connected:
+                raise
+            raise RefusedError(_refused("Connect failed")) from error
 
     def _tell(self, command: str) -> None:
         self.channel.settimeout(ANSWER)
         try:
-            self.channel.sendall(watchdog.leash(command))
+            self.channel.sendall(watchdog.leash(command, self.opts["surroundings"]))
         except TimeoutError as error:
             raise TimeoutError(f"the server did not take the command for {ANSWER:g} s") from error
         except OSError:
@@ -124,10 +148,12 @@ class RemoteRunner(StreamingRunner, Remote):  # type: ignore[misc]
             self.running.dispose()
 
 
+def _refused(reason: str) -> str:
+    return f"the server refuses a session ({reason}); see MaxSessions in its sshd_config"
+
+
 def _explain(error: Exception) -> str:
     """Return why a session could not be had."""
-    if isinstance(error, ChannelException):
-        return f"the server refuses a session ({error.text}); see MaxSessions in its sshd_config"
     said = plain(str(error))
     if said.startswith("Timeout opening"):
         return "the server does not open a session; has it too much to do?"

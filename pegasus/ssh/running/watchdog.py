@@ -12,6 +12,10 @@ Why it is as it is:
   argument are limited to 128 kB, and quoting would make a job several times longer. What stands
   in the command line is constant and has none of the characters (single quote, backslash,
   newline, exclamation mark before a word) that csh or fish read differently in single quotes.
+- What a job is to find, variables and a directory, comes that way too, as sh text in a line of its
+  own (see `setup`), and is made in the process that becomes the job, so that neither the leader
+  nor the watcher has them. A first line that says `set` announces it: where something has eaten
+  that line, the other one alone is not run.
 - The job's output begins with `ANNOUNCEMENT`: the job has begun, and its process group has this
   number. Without it, what ended was something else: a login shell that runs nothing, a startup
   file that exits, a ForceCommand. What comes before it is theirs. Neither the text nor a shell
@@ -39,15 +43,20 @@ import math
 import re
 import shlex
 
+from pegasus.model import NO_SURROUNDINGS, Surroundings
+from pegasus.ssh.running.setup import setup
+
 # Lines are joined by blanks: every command ends with a semicolon, and there are no comments.
 _LINES = r"""
+_pegasus_setup= ;
 IFS= read -r _pegasus_job || exit 255;
 case $_pegasus_job in
 "run "*" end") ;;
+"set "*" end") IFS= read -r _pegasus_setup || exit 255;;
 *) echo "pegasus: a startup file of the login shell reads standard input; it must not" >&2;
  exit 255;;
 esac;
-_pegasus_job=${_pegasus_job#run };
+_pegasus_job=${_pegasus_job#??? };
 _pegasus_job=$(printf "%b_" "${_pegasus_job% end}");
 _pegasus_told=no;
 trap "_pegasus_told=yes" USR1;
@@ -86,6 +95,7 @@ _pegasus_others() {
  case $3 in [1-9]*) _pegasus_group=$3;; esac;
  printf "%s: %s %s>" "<pegasus" started "$_pegasus_group" || exit 255;
  exec 2>&4 3<&- 4>&-;
+ eval "$_pegasus_setup";
  exec sh -c -- "${_pegasus_job%_}"
 );
 _pegasus_status=$?;
@@ -129,10 +139,12 @@ def exec_request(grace: float) -> str:
     return "exec " + " ".join(shlex.quote(word) for word in argv(grace))
 
 
-def leash(command: str) -> bytes:
+def leash(command: str, surroundings: Surroundings = NO_SURROUNDINGS) -> bytes:
     """Return what is written to the watchdog's standard input to have it run `command`.
 
-    One line: an unfinished one, cut off by a lost connection, is never run.
+    One line, or two; an unfinished one, cut off by a lost connection, is never run.
     """
-    data = command.encode("utf-8", "surrogateescape")
-    return b"run " + data.replace(b"\\", b"\\\\").replace(b"\n", b"\\n") + b" end\n"
+    job = command.replace("\\", "\\\\").replace("\n", "\\n")
+    text = setup(surroundings)
+    lines = f"set {job} end\n{text}\n" if text else f"run {job} end\n"
+    return lines.encode("utf-8", "surrogateescape")

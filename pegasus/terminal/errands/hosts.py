@@ -11,7 +11,9 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pegasus.model import Node, printable
+from pegasus.files.slots import GPUS
+from pegasus.journal.records import option_fields
+from pegasus.model import ONE_SLOT, Node, printable
 from pegasus.modes.ping import Ping
 from pegasus.terminal.drawing import console, drawn
 from pegasus.terminal.lines.colours import is_dumb, is_terminal
@@ -37,8 +39,9 @@ def show(nodes: Sequence[Node], *, as_json: bool) -> None:
     if as_json:
         _write_json([_node(node) for node in nodes])
         return
-    rows = [[*_who(node), _options(node)] for node in nodes]
-    _write([*_table([*_WHO, "options"], rows), count(len(nodes), "node")])
+    are_all_one = all(node.slots == ONE_SLOT.indices for node in nodes)
+    rows = [[*_who(node), "" if are_all_one else _slots(node), _options(node)] for node in nodes]
+    _write([*_table([*_WHO, "slots", "options"], rows), count(len(nodes), "node")])
 
 
 def show_pings(pings: Sequence[Ping], *, as_json: bool) -> None:
@@ -71,8 +74,22 @@ def _who(node: Node) -> list[str]:
     return [str(node.index), host.name, host.user or "", port, _pairs(node.params)]
 
 
+def _slots(node: Node) -> str:
+    """Return the slots of a node as hosts.yaml has them."""
+    if node.slots is None:
+        return GPUS
+    is_count = node.slots == tuple(range(len(node.slots)))
+    return str(len(node.slots)) if is_count else f"[{', '.join(map(str, node.slots))}]"
+
+
 def _options(node: Node) -> str:
-    return _pairs(node.options.written)
+    options: list[tuple[str, str]] = []
+    for name, value in node.options.written:
+        if isinstance(value, str):
+            options.append((name, value))
+        else:
+            options += [(f"{name}.{inner}", text) for inner, text in value]
+    return _pairs(options)
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
@@ -125,7 +142,8 @@ def _node(node: Node) -> dict[str, Any]:
         "user": host.user,
         "port": host.port,
         "params": dict(node.params),
-        "options": dict(node.options.written),
+        "slots": None if node.slots is None else [*node.slots],
+        "options": option_fields(node.options),
     }
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from pegasus.journal.jobs import KINDS
 from pegasus.journal.nodes import NodeHistory, NodeState, RunHistory
-from pegasus.journal.standing import TROUBLES, Standing, Trouble
+from pegasus.journal.standing import TROUBLES, Execution, Standing, Trouble
 from pegasus.model import printable
 from pegasus.terminal.times import clock, duration, moment
 from pegasus.terminal.words import count, first_line
@@ -43,6 +43,7 @@ def overview(standing: Standing, now: datetime, width: int) -> RenderableType:
     if standing.running:
         parts += [_gap(), _running(standing, now, width)]
     for run in standing.runs:
+        parts += [_line(str(unfit), "yellow") for unfit in run.unfit]
         if nodes := [*_nodes(run, standing)]:
             parts += [_gap(), *nodes]
     if standing.troubles:
@@ -59,6 +60,8 @@ def _heads(standing: Standing, now: datetime) -> Iterator[Text]:
         mode = f" ({run.mode})" if run.mode else ""
         text = _line(f"run {run.id}{mode} ", "bold")
         yield text.append(printable(_progress(run, now)), "green" if run.is_on else "")
+        if run.is_on and run.is_paused:
+            yield _line("it is paused, and takes no jobs until inv resume", "yellow")
 
 
 def _progress(run: RunHistory, now: datetime) -> str:
@@ -97,14 +100,18 @@ def _counts(standing: Standing) -> Columns:
 
 
 def _running(standing: Standing, now: datetime, width: int) -> Table:
-    table = _table("job", "node", "for" if width < NARROW else "since", "command")
+    nodes = [node for run in standing.runs for node in run.nodes.values()]
+    has_slots = any(len(node.slots or ()) > 1 for node in nodes)
+    slots = ["slots"] if has_slots else []
+    table = _table("job", "node", *slots, "for" if width < NARROW else "since", "command")
     for one in standing.running:
         attempt, started = one.attempt, moment(one.attempt.started)
         since = ""
         if started:
             ago = duration((now - started).total_seconds())
             since = ago if width < NARROW else f"{clock(started, now)} ({ago})"
-        table.add_row(*_cells(str(one.job.id), attempt.node, since, attempt.command))
+        given = [_ranges(attempt.slots)] if has_slots else []
+        table.add_row(*_cells(str(one.job.id), attempt.node, *given, since, attempt.command))
     return table
 
 
@@ -115,22 +122,57 @@ def _nodes(run: RunHistory, standing: Standing) -> Iterator[RenderableType]:
     busy = standing.on(run)
     found: dict[str, list[str]] = {}
     for index in sorted(run.nodes):
-        node = run.nodes[index]
-        end = f" ({node.problem})" if node.problem else ""
-        found.setdefault(_node_state(node, run, index in busy), []).append(f"{node.label}{end}")
-    whose = f" of run {run.id}" if len(standing.runs) > 1 else ""
-    when = "" if run.is_on else " at its end"
-    yield _line(f"{count(len(run.nodes), 'node')}{whose}{when}", "bold")
+        node, jobs = run.nodes[index], busy.get(index, ()) if run.is_on else ()
+        found.setdefault(_node_state(node, run, jobs), []).append(_described(node, jobs))
+    yield _line(_headline(run, standing), "bold")
     grid = Table.grid(padding=(0, 1))
     for state, names in sorted(found.items()):
         grid.add_row(Text(f"  {len(names)} {state}:", no_wrap=True), _line(_listed(names)))
     yield grid
 
 
-def _node_state(node: NodeHistory, run: RunHistory, is_busy: bool) -> str:
-    if run.is_on and is_busy:
+def _headline(run: RunHistory, standing: Standing) -> str:
+    there = [node for node in run.nodes.values() if not node.is_removed]
+    added = sum(node.is_added for node in there)
+    whose = f" of run {run.id}" if len(standing.runs) > 1 else ""
+    when = "" if run.is_on else " at its end"
+    more = f", {added} of them added since it began" if added else ""
+    return f"{count(len(there), 'node')}{whose}{when}{more}"
+
+
+def _node_state(node: NodeHistory, run: RunHistory, jobs: Sequence[Execution]) -> str:
+    if node.is_removed:
+        return "removed"
+    if node.is_drained:
+        return "drained"
+    if jobs:
         return "busy"
     return "free" if run.is_on and node.state is NodeState.CONNECTED else node.state.value
+
+
+def _described(node: NodeHistory, jobs: Sequence[Execution]) -> str:
+    """Return the label of a node, and in parentheses what is to be known of it."""
+    slots = len(node.slots or ())
+    about = [node.problem] if node.problem else []
+    if jobs and (node.is_removed or node.is_drained):
+        about.append("still busy")
+    if jobs and slots > 1:
+        taken = {slot for one in jobs for slot in one.attempt.slots}
+        about.append(f"{len(taken)} of {slots} slots")
+    if len(jobs) > 1:
+        about.append(count(len(jobs), "job"))
+    return f"{node.label} ({', '.join(about)})" if about else node.label
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return numbers with what is in a row as a range: 0-3,6."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ",".join(f"{part[0]}-{part[-1]}" if part[1:] else f"{part[0]}" for part in parts)
 
 
 def _listed(names: Sequence[str]) -> str:

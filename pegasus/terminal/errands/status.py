@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -99,11 +100,14 @@ def _run(run: RunHistory, standing: Standing) -> dict[str, Any]:
         "ended": run.ended,
         "exit_status": run.exit_status,
         "interrupted": run.interrupted,
-        "nodes": [_node(run.nodes[index], busy.get(index)) for index in sorted(run.nodes)],
+        "paused": run.is_paused,
+        "nodes": [_node(run.nodes[index], busy.get(index, ())) for index in sorted(run.nodes)],
+        "unfit": [asdict(unfit) for unfit in run.unfit],
     }
 
 
-def _node(node: NodeHistory, execution: Execution | None) -> dict[str, Any]:
+def _node(node: NodeHistory, executions: Sequence[Execution]) -> dict[str, Any]:
+    ids = [execution.job.id for execution in executions]
     return {
         "node": node.label,
         "index": node.index,
@@ -111,7 +115,12 @@ def _node(node: NodeHistory, execution: Execution | None) -> dict[str, Any]:
         "params": node.params,
         "state": node.state.value,
         "problem": node.problem or None,
-        "job": execution.job.id if execution else None,
+        "job": ids[0] if ids else None,
+        "jobs": ids,
+        "slots": None if node.slots is None else [*node.slots],
+        "drained": node.is_drained,
+        "removed": node.is_removed,
+        "added": node.is_added,
     }
 
 
@@ -124,6 +133,7 @@ def _running(one: Execution) -> dict[str, Any]:
         "node": attempt.node,
         "index": attempt.index,
         "command": attempt.command,
+        "slots": [*attempt.slots],
         "pid": attempt.pid,
         "started": attempt.started,
     }

@@ -1,4 +1,4 @@
-"""What a person reads after telling runs to stop, and after putting jobs back."""
+"""What a person reads after telling runs something, and after putting jobs back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pegasus.control.client import Answer, Command, Report
 from pegasus.model import Job
 from pegasus.terminal.words import count, first_line
 
-#: How many of the jobs are listed that were put back.
+#: How many of the jobs are listed that were put back, and of the nodes that were drained.
 LISTED = 20
 
 
@@ -26,8 +26,45 @@ def describe(answer: Answer, now: bool, job: int | None) -> str:
         return f"{answer.run} cancels job {job}" + _lines(theirs)
     if now and number:
         return f"{answer.run} cancels {count(number, 'running command')}"
-    still = f"{count(number, 'command')} still run{'s' if number == 1 else ''}"
-    return f"{answer.run} takes no more jobs; {still if number else 'no command runs'}"
+    return f"{answer.run} takes no more jobs; {_still(number)}"
+
+
+def describe_pause(answer: Answer) -> str:
+    """Return what a run was told by `inv pause`, and what that concerns."""
+    how = "takes no more jobs until inv resume" if answer.changed else "is paused already"
+    return f"{answer.run} {how}; {_still(len(answer.running))}"
+
+
+def describe_resume(answer: Answer) -> str:
+    """Return what a run was told by `inv resume`."""
+    return f"{answer.run} {'takes jobs again' if answer.changed else 'is not paused'}"
+
+
+def describe_drain(answer: Answer) -> str:
+    """Return what a run was told by `inv drain`, and what still runs on these nodes."""
+    if not answer.nodes:
+        return f"{answer.run}: these nodes are drained already"
+    theirs = [command for command in answer.running if command.node in answer.nodes]
+    running = f"; {_still(len(theirs))} there{_lines(theirs)}" if theirs else ""
+    return f"{answer.run} gives no more jobs to {_listed(answer.nodes)}{running}"
+
+
+def describe_undrain(answer: Answer) -> str:
+    """Return what a run was told by `inv undrain`."""
+    if not answer.nodes:
+        return f"{answer.run}: these nodes are not drained"
+    return f"{answer.run} gives jobs to {_listed(answer.nodes)} again"
+
+
+def _still(number: int) -> str:
+    if not number:
+        return "no command runs"
+    return f"{count(number, 'command')} still run{'s' if number == 1 else ''}"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = len(labels) - LISTED
+    return ", ".join(labels[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def excuse(report: Report, job: int | None) -> str:

@@ -39,6 +39,7 @@ EXAMPLES: Pairs = (
     ("pegasus broadcast -e", "run it on all nodes; end after a round with a failure"),
     ("pegasus add 'python train.py --bs {{ bs }}' --param bs=8 --param bs=16", "add two jobs"),
     ("pegasus status --watch", "see what runs, from any shell"),
+    ("pegasus drain gpu-3", "give a node no more jobs; pegasus pause: give none to any"),
     ("pegasus logs --failed", "see the last lines of what failed"),
     ("pegasus retry --failed", "put back what failed, to be run again"),
 )

@@ -22,20 +22,21 @@ class Colours:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
+        self._free = set(range(len(PALETTE)))
 
     def assign(self, labels: Iterable[str]) -> None:
-        """Give each label its colour, and no colour twice as long as there are others.
+        """Give each label that has none its colour, and none twice as long as there are others.
 
         The label says which it gets, so that it is the same in the next run; of two that would
         get the same, the first one in the order of `labels` does, and the other the next in turn.
         """
-        self._numbers = {}
-        free = set(range(len(PALETTE)))
-        for label in dict.fromkeys(labels):
+        for label in labels:
+            if label in self._numbers:
+                continue
             number = zlib.crc32(label.encode("utf-8", "surrogatepass")) % len(PALETTE)
-            while free and number not in free:
+            while self._free and number not in self._free:
                 number = (number + 1) % len(PALETTE)
-            free.discard(number)
+            self._free.discard(number)
             self._numbers[label] = number
 
     def start(self, label: str, depth: int) -> str:

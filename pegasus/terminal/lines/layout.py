@@ -50,14 +50,15 @@ class Layout:
         """Return a line of ours that tells of a failure: red, where colours of ours may be."""
         return f"{ALARM}{line}{RESET}" if self._depth else line
 
-    def text(self, lines: Iterable[str], label: str = "") -> str:
+    def text(self, lines: Iterable[str], label: str = "", job: str = "") -> str:
         """Return lines as they are written, each with its newline.
 
         Args:
             lines: without their ends. A terminal gets no control sequence of theirs but SGR.
             label: what stands in brackets in front of each line, and of each piece of one.
+            job: what stands behind the label there, and has no part in its colour.
         """
-        prefix = f"[{label}] " if label else ""
+        prefix = f"[{label} {job}] " if job else f"[{label}] " if label else ""
         start = self._colours.start(label, self._depth) if label else ""
         painted = f"{start}{prefix[:-1]}{RESET} " if start else prefix
         if not self.at_terminal:

@@ -181,7 +181,7 @@ class Picture:
         if not group.output.size:
             return
         # As its output would be shown by itself, but for the label.
-        live = Live(self._screen, "", self._settings.print_period)
+        live = Live(self._screen, ("", ""), self._settings.print_period)
         with self._screen.alone():
             self._write(group.stream, [RULE, group.head])
             for chunk in group.output.chunks():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
@@ -34,11 +34,20 @@ class Group(Protocol):
 
     def __iter__(self) -> Iterator[Connection]: ...
 
-    def each(self, function: Callable[[Connection], T]) -> Results[T]:
-        """Call `function` with every connection at once; return when all calls have ended."""
+    def each(
+        self, function: Callable[[Connection], T], among: Container[Node] | None = None
+    ) -> Results[T]:
+        """Call `function` with every connection at once; return when all calls have ended.
+
+        Args:
+            among: the nodes that are meant, instead of all.
+        """
 
     def keep(self, nodes: Sequence[Node]) -> None:
         """Forget the connections of all other nodes."""
+
+    def extend(self, connections: Iterable[Connection], /) -> None:
+        """Have more connections."""
 
     def close(self) -> None: ...
 
@@ -72,18 +81,21 @@ class Rounds:
     def run(
         self, job: Job, plans: Mapping[Node, Plan]
     ) -> list[tuple[Attempt, Ending | NeverStartedError]]:
-        """Run a job on all nodes; return each node's last attempt, and what came of it.
+        """Run a job on the nodes of `plans`; return each node's last attempt and what came of it.
 
         Only the attempt that is a node's first may come out as never started.
         """
         with self._lock:
             for connection in self._group:
                 node = connection.node
-                self._running[node] = self._attempts.prepare(job, plans[node], connection)
+                if node in plans:
+                    self._running[node] = self._attempts.prepare(job, plans[node], connection)
             begun = dict(self._running)
             if self._is_cancelled:
                 self._cancel(begun.values())
-        results = self._group.each(lambda connection: self._see_through(begun[connection.node]))
+        results = self._group.each(
+            lambda connection: self._see_through(begun[connection.node]), among=begun
+        )
         return [*results.values.values()]
 
     def stop(self) -> None:
@@ -107,10 +119,14 @@ class Rounds:
                 [one for one in self._running.values() if one.attempt.job.id == number]
             )
 
-    def settle(self) -> None:
-        """Run the cancel commands that are still owed to attempts that were lost."""
+    def settle(self, nodes: Container[Node] | None = None) -> None:
+        """Run the cancel commands that are still owed to attempts that were lost.
+
+        Args:
+            nodes: on these nodes, instead of all.
+        """
         if self._owing:
-            self._group.each(lambda connection: self._settle(connection.node))
+            self._group.each(lambda connection: self._settle(connection.node), among=nodes)
 
     def _cancel(self, chosen: Iterable[Running]) -> int:
         running = [*chosen]
@@ -153,7 +169,7 @@ class Rounds:
         self._emit(NodeDisconnected(node, ending.detail))
         with suppress(UnreachableError):  # Then the next attempt says so.
             if reconnect(lost.connection, RECONNECT_FOR, self._is_stopped, clock):
-                self._emit(NodeConnected(node))
+                self._emit(NodeConnected(node, lost.plan.slots))
                 self._settle(node)
 
     def _again(self, failed: Running, result: Ending | NeverStartedError) -> Running | None:

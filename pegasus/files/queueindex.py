@@ -1,0 +1,183 @@
+"""Where the entries of a queue file stand, how many jobs they make, and what those need.
+
+Numbers only, a few bytes for an entry: a queue may be very long. All is counted from the end of
+the file, where it stays the same when something changes in front of it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, islice
+from operator import sub
+from typing import NamedTuple
+
+from pegasus.model import Need
+
+
+class Standing(NamedTuple):
+    """An entry: how far from the end of the text it begins, its jobs, and what they need."""
+
+    begin: int
+    jobs: int
+    need: Need
+
+
+class Made(NamedTuple):
+    """An entry that is put in: how long its text is, how many jobs it makes, what they need."""
+
+    length: int
+    jobs: int
+    need: Need
+
+
+class Change(NamedTuple):
+    """Entries are replaced by others.
+
+    Attributes:
+        first: the number of the first entry that goes, counted from the head from 0.
+        gone: how many go; with 0, the others come before the first.
+        end: how far from the end of the text that stood which is replaced.
+        grown: by how much the text gets longer.
+        made: the entries that come there.
+    """
+
+    first: int
+    gone: int
+    end: int
+    grown: int
+    made: Sequence[Made] = ()
+
+
+class Index:
+    """What there is to know of each entry. Entries are numbered from the head, from 0.
+
+    Args:
+        like: an index whose entries have the same needs, most of them.
+    """
+
+    def __init__(self, like: Index | None = None) -> None:
+        # The last entry comes first.
+        self._begins = array("q")
+        self._totals = array("q")
+        self._needs = array("I")
+        # Equal needs are one; those that no entry has any more may stay.
+        self._table: list[Need] = like._table if like is not None else []
+        self._numbers: dict[Need, int] = like._numbers if like is not None else {}
+
+    @classmethod
+    def of(cls, entries: Iterable[Standing], like: Index | None = None) -> Index:
+        """Return the index of entries that are given in the order of the file."""
+        index = cls(like)
+        sizes = array("q")
+        for begin, jobs, need in entries:
+            index._begins.append(begin)
+            sizes.append(jobs)
+            index._needs.append(index._number(need))
+        index._begins.reverse()
+        index._needs.reverse()
+        index._totals.extend(accumulate(reversed(sizes)))
+        return index
+
+    def __len__(self) -> int:
+        return len(self._begins)
+
+    def __iter__(self) -> Iterator[tuple[Need, int]]:
+        """Yield what the jobs of each entry need, and how many those are."""
+        totals = reversed(self._totals)
+        behind = chain(islice(reversed(self._totals), 1, None), (0,))
+        needs = map(self._table.__getitem__, reversed(self._needs))
+        return zip(needs, map(sub, totals, behind), strict=True)
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs there are."""
+        return self._totals[-1] if self._totals else 0
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What the jobs need: each need once, in the order of the file."""
+        return tuple(self._table[number] for number in dict.fromkeys(reversed(self._needs)))
+
+    def first_with(self, need: Need) -> int:
+        """Return the number of the first entry whose jobs have this need.
+
+        Raises:
+            ValueError: there is none.
+        """
+        wanted = self._numbers.get(need, -1)
+        for number, found in enumerate(reversed(self._needs)):
+            if found == wanted:
+                return number
+        raise ValueError(f"no job has {need}")
+
+    def begin(self, number: int) -> int:
+        """Return how far from the end of the text an entry begins."""
+        return self._begins[-1 - number]
+
+    def find(self, position: int) -> tuple[int, int]:
+        """Return in which entry a job stands, and how many jobs of that are before it.
+
+        Args:
+            position: of the job, counted from the head of the queue from 0, less than `jobs`.
+        """
+        left = self.jobs - position
+        at = bisect_left(self._totals, left)
+        return len(self) - 1 - at, self._totals[at] - left
+
+    def starting_within(self, distance: int) -> int:
+        """Return how many entries begin at most that far from the end of the text."""
+        return bisect_right(self._begins, distance)
+
+    def has(self, distance: int) -> bool:
+        """Return whether an entry begins that far from the end of the text."""
+        at = bisect_left(self._begins, distance)
+        return at < len(self) and self._begins[at] == distance
+
+    def put_first(self, begin: int, jobs: int, need: Need) -> None:
+        """Add an entry before all others; `begin` is how far from the end of the text it is."""
+        self._begins.append(begin)
+        self._totals.append(self.jobs + jobs)
+        self._needs.append(self._number(need))
+
+    def _number(self, need: Need) -> int:
+        number = self._numbers.get(need)
+        if number is None:
+            number = self._numbers[need] = len(self._table)
+            self._table.append(need)
+        return number
+
+    def put_all_first(self, other: Index, first: int, behind: int, grown: int = 0) -> None:
+        """Add entries of an index with the same needs before all others.
+
+        Args:
+            first: the number of the first of them.
+            behind: how many there are behind them.
+            grown: by how much further from the end of the text they begin than they did.
+        """
+        part = slice(behind, len(other) - first)
+        if part.start == part.stop:
+            return
+        more = self.jobs - (other._totals[behind - 1] if behind else 0)
+        self._begins += _shifted(other._begins[part], grown)
+        self._totals += _shifted(other._totals[part], more)
+        self._needs += other._needs[part]
+
+    def changed(self, changes: Sequence[Change]) -> Index:
+        """Return the index once all changes, in the order of the file, are made."""
+        index = Index(self)
+        behind = grown = 0
+        for change in reversed(changes):
+            index.put_all_first(self, change.first + change.gone, behind, grown)
+            distance = change.end + grown
+            for made in reversed(change.made):
+                distance += made.length
+                index.put_first(distance, made.jobs, made.need)
+            behind, grown = len(self) - change.first, grown + change.grown
+        index.put_all_first(self, 0, behind, grown)
+        return index
+
+
+def _shifted(numbers: array[int], by: int) -> array[int]:
+    return array("q", [number + by for number in numbers]) if by else numbers

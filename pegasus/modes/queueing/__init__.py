@@ -1,0 +1,1 @@
+"""What queue mode is made of: who runs next, on which node; nodes that come and go."""

@@ -1,0 +1,84 @@
+"""What drives a scheduler: its inbox, its clock, and threads for what would block it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from pegasus.errors import PegasusError
+
+T = TypeVar("T")
+
+#: What a scheduler is told: a function, which its own thread calls.
+Message = Callable[[], None]
+
+#: How often who has asked something looks whether the scheduler has ended, in seconds.
+GLANCE = 0.1
+
+
+class Loop:
+    """The real thing. A simulation has another one, in which time passes by itself."""
+
+    def __init__(self) -> None:
+        self._inbox: SimpleQueue[Message] = SimpleQueue()
+        self._is_running = threading.Event()
+
+    def begin(self) -> None:
+        """Messages are handled from now on."""
+        self._is_running.set()
+
+    def end(self) -> None:
+        """No message is handled any more."""
+        self._is_running.clear()
+
+    def now(self) -> float:
+        """Return the time in seconds, from some beginning."""
+        return time.monotonic()
+
+    def send(self, message: Message) -> None:
+        """Have the scheduler's thread call `message`. Any thread may ask."""
+        self._inbox.put(message)
+
+    def ask(self, question: Callable[[], T], default: T) -> T:
+        """Return what the scheduler's thread answers, or `default` where it has ended.
+
+        Any other thread may ask.
+
+        Raises:
+            PegasusError: as the question does.
+        """
+        answers: SimpleQueue[T | PegasusError] = SimpleQueue()
+
+        def answer() -> None:
+            try:
+                answers.put(question())
+            except PegasusError as error:
+                answers.put(error)
+
+        self.send(answer)
+        while True:
+            is_over = not self._is_running.is_set()
+            try:
+                found = answers.get(timeout=0 if is_over else GLANCE)
+            except Empty:
+                if is_over:
+                    return default
+                continue
+            if isinstance(found, PegasusError):
+                raise found
+            return found
+
+    def receive(self, within: float | None) -> Message | None:
+        """Return the next message; None when there was none `within` seconds (None: for ever)."""
+        try:
+            return self._inbox.get(timeout=within)
+        except Empty:
+            return None
+
+    def spawn(self, target: Callable[..., None], *args: object) -> None:
+        """Call a function that may block in a thread of its own."""
+        # Daemon threads: the third Ctrl-C leaves without them.
+        threading.Thread(target=target, args=args, daemon=True).start()

@@ -1,0 +1,121 @@
+"""Nodes that come and go while a run is on: hosts.yaml is edited, or somebody drains a node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from pegasus.events import NodeAdded, NodeDrained, NodeUndrained, Sink
+from pegasus.model import Node
+from pegasus.modes.members import State
+from pegasus.modes.named import named
+from pegasus.modes.queueing.nodes import Nodes, QueueMember
+
+
+class Change(Protocol):
+    """How hosts.yaml has changed: a `pegasus.roster.Change`."""
+
+    @property
+    def added(self) -> Sequence[Node]: ...
+    @property
+    def removed(self) -> Sequence[Node]: ...
+    @property
+    def returned(self) -> Sequence[Node]: ...
+
+
+class Roster(Protocol):
+    """Watches hosts.yaml: a `pegasus.roster.Roster`."""
+
+    def look(self) -> Change | None:
+        """Return what has changed since the last time, or None."""
+
+
+class Renewing:
+    """Has the nodes of a run be those that they should be. The scheduler's thread uses it.
+
+    Args:
+        nodes: those of the run.
+        emit: where events go.
+        roster: watches hosts.yaml, or None.
+    """
+
+    def __init__(self, nodes: Nodes, emit: Sink, roster: Roster | None) -> None:
+        self._nodes = nodes
+        self._emit = emit
+        self._roster = roster
+
+    def look(self) -> None:
+        """Take account of hosts.yaml, if it has changed."""
+        change = self._roster.look() if self._roster else None
+        if change is not None:
+            for node in change.removed:
+                self._remove(node)
+            for node in change.returned:
+                self._return(node)
+            self._add(change.added)
+
+    def drain(self, expression: str) -> list[Node]:
+        """Have nodes take no more jobs; return those that were not drained already.
+
+        Raises:
+            PegasusError: the expression is wrong, or for no node.
+        """
+        members = [one for one in self._named(expression) if not one.is_drained]
+        for member in members:
+            self._nodes.mark_drained(member, True)
+            self._emit(NodeDrained(member.node))
+        return [member.node for member in members]
+
+    def undrain(self, expression: str) -> list[Node]:
+        """Have nodes take jobs again; return those that were drained. See `drain`."""
+        members = [one for one in self._named(expression) if one.is_drained]
+        for member in members:
+            self._nodes.mark_drained(member, False)
+            self._emit(NodeUndrained(member.node))
+        return [member.node for member in members]
+
+    def retire(self, member: QueueMember) -> None:
+        """Disconnect a node that was removed, once nothing runs there any more."""
+        if member.is_removed and not member.is_busy:
+            self._nodes.remove(member)
+
+    def _named(self, expression: str) -> list[QueueMember]:
+        there = [member for member in self._nodes if not member.is_removed]
+        return [self._nodes[node] for node in named([one.node for one in there], expression)]
+
+    def _remove(self, node: Node) -> None:
+        member = self._nodes.get(node)
+        if member is None:  # It waits for another one to go.
+            for other in self._nodes:
+                if other.successor == node:
+                    other.successor = None
+            return
+        member.is_removed = True
+        self._nodes.version += 1
+        self._emit(NodeDrained(node, removed=True))
+        self.retire(member)
+
+    def _return(self, node: Node) -> None:
+        member = self._nodes.get(node)
+        if member is not None and member.state is not State.GONE:
+            member.is_removed = False
+            self._nodes.version += 1
+        else:
+            self._add_now(node)
+        # What was said by hand holds until it is taken back by hand.
+        is_drained = self._nodes.is_drained(node)
+        self._emit(NodeDrained(node) if is_drained else NodeUndrained(node))
+
+    def _add(self, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            self._emit(NodeAdded(node))
+            self._add_now(node)
+
+    def _add_now(self, node: Node) -> None:
+        """Connect a node; but not before another one has gone whose slots are the same."""
+        for member in self._nodes:
+            is_alike = (member.node.host.text, member.node.params) == (node.host.text, node.params)
+            if is_alike and member.is_removed and member.successor is None:
+                member.successor = node
+                return
+        self._nodes.add([node])
