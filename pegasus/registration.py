@@ -39,9 +39,8 @@ class Registration:
         self._run = run
         self._journal = journal
         self._lease: Lease | None = None
-        #: What people are to be told of other runs, as far as `enter` has found out.
         self.notices: list[str] = []
-        """What people should know that has changed since the last run; set by `enter`."""
+        """What people should know of the last run and of others that are on; set by `enter`."""
 
     def enter(self, settings: Settings, nodes: Sequence[Node]) -> dict[str, list[Job]]:
         """Have the run known to all others.

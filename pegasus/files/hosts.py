@@ -10,10 +10,12 @@ from pathlib import Path
 
 from pegasus import grid, storage, template
 from pegasus.errors import HostsFileError, PlacedError, StorageError, TemplateError
+from pegasus.files import slots
 from pegasus.files.addresses import parse_hosts
 from pegasus.files.entries import HOSTS, Entry, too_many
 from pegasus.files.source import Source
 from pegasus.files.tolerant import Refuse, TolerantReader, at_once
+from pegasus.files.tree import SLOTS
 from pegasus.model import Host, Node, Options, Params, Text
 from pegasus.nodesets import PatternError
 
@@ -153,7 +155,9 @@ def _filled(head: Text, params: Params, render: Render | None) -> str:
     try:
         return (render or template.render)(head.value, dict(params))
     except TemplateError as error:
-        raise HostsFileError(error.advice, head.locate(error.line, error.column)) from error
+        is_of_slots = error.name in (SLOTS, slots.COUNT)
+        advice = slots.in_host_name(error.name) if is_of_slots else error.advice
+        raise HostsFileError(advice, head.locate(error.line, error.column)) from error
 
 
 def _wrong_templates(options: Options) -> Iterator[HostsFileError]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pegasus import durations
@@ -141,11 +142,20 @@ def _on(value: Value) -> str:
         raise ValueError("write the nodes as one text, joined by commas, such as 'a-[1-3],b-*'")
     if not value.value.strip():
         raise ValueError("it is empty; write which nodes, or remove it: '*' is all of them")
-    try:
-        matching((), value.value)
-    except ExpressionError as error:
-        raise _WrongError(str(error), value, error.column) from None
+    problem, column = _wrong_expression(value.value)
+    if problem:
+        raise _WrongError(problem, value, column)
     return value.value
+
+
+@lru_cache(maxsize=4096)
+def _wrong_expression(text: str) -> tuple[str, int]:
+    """Return what is wrong with an expression, which many entries may have; or "", and where."""
+    try:
+        matching((), text)
+    except ExpressionError as error:
+        return str(error), error.column
+    return "", 0
 
 
 def _gpus(value: Value) -> bool:

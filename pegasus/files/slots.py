@@ -100,6 +100,12 @@ def count_as_parameter() -> str:
     return f"{problem}; call the parameter something else, here and in the templates"
 
 
+def in_host_name(name: str) -> str:
+    """Return what to say of a host name that is to be filled with one of the two."""
+    problem = f"there is no parameter `{name}`: only a job has slots, once it is given some"
+    return f"{problem}{_renamed('gpu_ids')}"
+
+
 def _renamed(name: str) -> str:
     """Return what to do with a parameter that is called `slots`."""
     both = f"`{name}` here and {{{{ {name} }}}} in templates"

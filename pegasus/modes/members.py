@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,6 +16,11 @@ class State(Enum):
     CONNECTING = "connecting"
     OPEN = "open"
     GONE = "gone"
+
+
+def identity(node: Node) -> Hashable:
+    """Return what is the same of nodes that are one and the same but for slots and options."""
+    return node.host.text, frozenset(node.params)
 
 
 @dataclass(eq=False)

@@ -87,7 +87,6 @@ class QueueMode:
 
     def run(self) -> None:
         """Run to the end. Blocks; `drain` and `cancel` end it early."""
-        self._loop.begin()
         self._nodes.add(self._first_nodes)
         try:
             while True:

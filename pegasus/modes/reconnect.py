@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Node
@@ -33,11 +34,13 @@ def reconnect(
     stop: threading.Event,
     clock: Clock,
     pause: float = FIRST,
+    then: Callable[[], object] = lambda: None,
 ) -> bool:
     """Open a connection, and try again for `within` seconds.
 
     Args:
         pause: what to wait at most before the first try, in seconds.
+        then: called when it is open; where this raises, it is as if it could not be opened.
 
     Returns:
         Whether it is open: it isn't when `stop` was set before.
@@ -54,6 +57,7 @@ def reconnect(
             return False
         try:
             connection.open()
+            then()
             return True
         except Exception as problem:
             error = unreachable(connection.node, problem)

@@ -69,6 +69,8 @@ class Vacancies:
         """
         best: tuple[tuple[bool, int, int, int], Vacancy, tuple[int, ...]] | None = None
         for vacancy in self._vacancies:
+            if len(vacancy.free) < need.slots:  # Mostly so, and this is done most of all.
+                continue
             found = self._room(vacancy, need)
             if found is None or vacancy.node in without or not self._matches(vacancy.node, need.on):
                 continue
@@ -114,8 +116,6 @@ class Vacancies:
         """Return how well slots lie, how many others are left, and the slots; None without."""
         if not need.slots:
             return (0, -vacancy.seats, ()) if vacancy.seats else None
-        if len(vacancy.free) < need.slots:
-            return None
         policy = policy_of(vacancy.node, need, self._allocation)
         block = allocate(vacancy.free, need.slots, policy)
         if block is None:

@@ -33,8 +33,8 @@ class _Opening:
 class Trunks:
     """Has a session's place for each attempt. All threads of a node's attempts use it.
 
-    One thread at a time makes a connection, and the others wait for it: a session of a new one
-    serves several.
+    One connection at a time is made, by a thread of its own: a new one serves several who wait.
+    They may also be cancelled meanwhile, or find room in another one.
     """
 
     def __init__(self, make: Callable[[threading.Event], Trunk]) -> None:
@@ -107,8 +107,9 @@ class Trunks:
         """Disconnect all, and what is being connected. The caller has set their `closing`."""
         with self._changed:
             trunks, self._trunks = self._trunks, []
-            if self._opening is not None:
-                trunks.append(self._opening.trunk)
+            opening, self._opening = self._opening, None  # What comes of it is nobody's.
+            if opening is not None:
+                trunks.append(opening.trunk)
             self._changed.notify_all()
         for trunk in trunks:
             trunk.close()
@@ -130,8 +131,8 @@ class Trunks:
                 return trunk
             opening = self._opening
             if opening is None and self._is_time():
-                opening = self._open(closing)
-            else:
+                opening = self._begin_opening(closing)
+            if opening is None or opening.error is None:
                 self._changed.wait(None if opening else self._retry_at - time.monotonic())
             if opening is not None and opening.error is not None:
                 self._give_up_if_hopeless(opening.error)
@@ -159,32 +160,29 @@ class Trunks:
     def _is_time(self) -> bool:
         return time.monotonic() >= self._retry_at or not self._usable()
 
-    def _open(self, closing: threading.Event) -> _Opening:
-        """Make a connection, without the lock, and tell those who wait for it."""
+    def _begin_opening(self, closing: threading.Event) -> _Opening:
         opening = self._opening = _Opening(self._make(closing))
+        thread = threading.Thread(
+            target=self._open, args=(opening, closing), name="pegasus-connecting", daemon=True
+        )
         try:
-            with self._unlocked():
-                opening.trunk.open()
-        except UnreachableError as error:
-            opening.error = error
-            self._retry_at = time.monotonic() + self._pause
-            self._pause = min(2 * self._pause, LONGEST)
-        else:
-            self._pause = FIRST
-            self._add(opening, closing)
-        finally:
-            self._opening = None
-            self._changed.notify_all()
+            thread.start()
+        except RuntimeError as error:  # It is out of threads.
+            node = opening.trunk.node
+            self._finish_opening(opening, UnreachableError(node, "connect", str(error)))
         return opening
 
-    def _add(self, opening: _Opening, closing: threading.Event) -> None:
-        trunk = opening.trunk
-        if closing.is_set():  # `close` has come when it was open, and not yet here.
-            trunk.close()
-            problem = "disconnected while connecting"
-            opening.error = UnreachableError(trunk.node, "connect", problem)
+    def _finish_opening(self, opening: _Opening, error: UnreachableError | None) -> None:
+        """Use the connection that was made, or note when to try again."""
+        if error is None:
+            self._pause = FIRST
+            self._trunks.append(opening.trunk)
         else:
-            self._trunks.append(trunk)
+            self._retry_at = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST)
+        opening.error = error
+        self._opening = None
+        self._changed.notify_all()
 
     def _give_up_if_hopeless(self, error: UnreachableError) -> None:
         """Raise `error` where no session is to be waited for.
@@ -203,16 +201,6 @@ class Trunks:
         finally:
             self._close_dropped()
 
-    @contextlib.contextmanager
-    def _unlocked(self) -> Iterator[None]:
-        """Go without the lock for a while."""
-        self._changed.release()
-        try:
-            self._close_dropped()
-            yield
-        finally:
-            self._changed.acquire()
-
     def _close_dropped(self) -> None:
         while self._dropped:
             with contextlib.suppress(IndexError):  # Another thread may do it.
@@ -221,3 +209,22 @@ class Trunks:
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+    # Without the lock, in a thread of its own.
+
+    def _open(self, opening: _Opening, closing: threading.Event) -> None:
+        """Make a connection, and tell those who wait for it what has come of it."""
+        trunk, error = opening.trunk, None
+        try:
+            self._close_dropped()
+            trunk.open()
+        except UnreachableError as problem:
+            error = problem
+        except Exception as problem:  # A mistake of ours must not keep anybody waiting.
+            error = UnreachableError(trunk.node, "connect", f"internal error: {problem!r}")
+        with self._changed:
+            is_wanted = self._opening is opening and not closing.is_set()
+            if is_wanted:
+                self._finish_opening(opening, error)
+        if not is_wanted:
+            trunk.close()

@@ -50,6 +50,7 @@ def test_the_journal_tells_of_a_run_from_its_beginning_to_its_end(project: Proje
         "index": 1,
         "host": "localhost",
         "params": {"gpu": "b"},
+        "slots": [0],
     }
     assert (ended["run"], ended["exit_status"], ended["interrupted"]) == (begun["run"], 5, None)
 

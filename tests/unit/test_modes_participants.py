@@ -224,6 +224,19 @@ def test_a_node_that_was_drained_by_hand_stays_so_when_it_is_back(tmp_path: Path
     stage.end()
 
 
+def test_a_node_that_was_drained_by_hand_stays_so_with_other_slots(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    mode = stage.begin()
+    mode.drain_nodes("node-1")
+    new = Node(2, N1.host, slots=(0, 1))
+    stage.change(new, removed=(N1,))
+    stage.wait_for(NodeConnected, 3)
+    assert stage.ran_in_round("- one\n", 1) == [0]
+    assert mode.undrain_nodes("node-1") == [new]
+    assert stage.ran_in_round("- two\n", 2) == [0, 2]
+    stage.end()
+
+
 def test_a_job_runs_on_the_nodes_that_it_is_bound_to(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     stage.write("- command: one\n  options: {on: node-1}\n- two\n")

@@ -26,6 +26,7 @@ from pegasus.events import (
     Waiting,
 )
 from pegasus.model import Node, Options
+from pegasus.modes.counting import COUNT
 from pegasus.modes.queue import QueueMode
 from pegasus.modes.queueing.schedule import Rules
 from pegasus.roster import Change
@@ -437,6 +438,121 @@ def test_a_node_with_other_slots_waits_until_the_old_one_has_ended_its_jobs(
     assert made.finish().ok
     assert slots(made) == {"a": "0", "b": "0,1,2,3"}
     assert made.hosts.ran_on(new) == ["b"]
+
+
+def test_a_node_that_was_drained_by_hand_is_so_with_other_slots_too(tmp_path: Path) -> None:
+    made, hosts = with_roster(tmp_path, {}, node(0), node(1), queue="[]\n")
+    made.start_queue(daemon=True)
+    made.wait_for(NodeConnected, 2)
+    mode = queue_mode(made)
+    mode.drain_nodes("node-1")
+    new = Node(2, node(1).host, slots=(0, 1))
+    hosts.tell(removed=(node(1),), added=(new,))
+    made.wait_for(NodeConnected, 3)
+    made.write("- a\n- b\n")
+    made.hosts.wait_for(lambda hosts: len(hosts.commands) == 2)
+    assert made.hosts.ran_on(new) == []
+    assert mode.undrain_nodes("node-1") == [new]
+    made.write("- command: c\n  slots: 2\n")
+    made.hosts.wait_for(lambda hosts: hosts.ran_on(new) == ["c"])
+    mode.drain()
+    made.finish()
+
+
+def test_a_node_whose_parameters_stand_in_another_order_is_no_other_machine(
+    tmp_path: Path,
+) -> None:
+    gate = threading.Event()
+    old = node(0, a="1", b="2")
+    new = Node(1, old.host, (("b", "2"), ("a", "1")), slots=(0, 1))
+    made, hosts = with_roster(tmp_path, {"a": Act.blocks(gate)}, old, queue="- a\n- b\n")
+    made.start_queue()
+    made.hosts.wait_for(lambda hosts: hosts.commands == ["a"])
+    hosts.tell(removed=(old,), added=(new,))
+    assert not queue_mode(made).cancel_job(99)
+    assert len(made.hosts.connections) == 1  # The same GPUs must not be given twice.
+    gate.set()
+    assert made.finish().ok
+    assert made.hosts.ran_on(new) == ["b"]
+
+
+def test_a_node_that_is_to_follow_another_can_be_drained_and_removed(tmp_path: Path) -> None:
+    gate = threading.Event()
+    made, hosts = with_roster(
+        tmp_path, {"a": Act.blocks(gate)}, node(0), node(1), queue="- a\n- command: b\n  slots: 2\n"
+    )
+    made.start_queue(daemon=True)
+    made.hosts.wait_for(lambda hosts: hosts.commands == ["a"])
+    (attempt,) = made.result.left
+    busy = attempt.node
+    new = Node(2, busy.host, slots=(0, 1))
+    hosts.tell(removed=(busy,), added=(new,))
+    mode = queue_mode(made)
+    assert mode.drain_nodes(busy.host.name) == [new]
+    hosts.tell(removed=(new,), returned=(busy,))
+    assert [event.node for event in made.of(NodeDrained) if event.removed] == [busy, new]
+    assert mode.undrain_nodes(busy.host.name) == [busy]
+    gate.set()
+    mode.drain()
+    made.finish()
+    assert len(made.hosts.connections) == 2
+
+
+def test_a_node_and_one_that_was_to_follow_it_are_both_used_where_both_are_there(
+    tmp_path: Path,
+) -> None:
+    gate = threading.Event()
+    made, hosts = with_roster(tmp_path, {"a": Act.blocks(gate)}, node(0), queue="- a\n- b\n")
+    made.start_queue()
+    made.hosts.wait_for(lambda hosts: hosts.commands == ["a"])
+    new = Node(1, node(0).host, slots=(0, 1))
+    hosts.tell(removed=(node(0),), added=(new,))
+    hosts.tell(returned=(node(0),))
+    made.hosts.wait_for(lambda hosts: hosts.ran_on(new) == ["b"])
+    gate.set()
+    assert made.finish().ok
+
+
+def test_a_job_that_fits_a_node_that_is_to_follow_another_is_not_unfit(tmp_path: Path) -> None:
+    gate = threading.Event()
+    made, hosts = with_roster(tmp_path, {"a": Act.blocks(gate)}, node(0, slots=4), queue="- a\n")
+    made.start_queue()
+    made.hosts.wait_for(lambda hosts: hosts.commands == ["a"])
+    new = Node(1, node(0).host, slots=(*range(8),))
+    hosts.tell(removed=(node(0, slots=4),), added=(new, node(2)))
+    made.write("- command: b\n  slots: 8\n- c\n")
+    made.hosts.wait_for(lambda hosts: hosts.commands == ["a", "c"])
+    gate.set()
+    assert made.finish().ok
+    assert made.hosts.ran_on(new) == ["b"]
+    assert made.of(JobsUnfit) == []
+
+
+def test_a_node_whose_gpus_can_not_be_counted_at_once_is_tried_again(tmp_path: Path) -> None:
+    counted = Act.prints("GPU 0: one\npegasus: nvidia-smi 0\n")
+    script = {
+        COUNT: [counted, Act.prints("no driver\npegasus: nvidia-smi 9\n"), counted],
+        "a": Act.is_lost(),
+    }
+    gpus = Node(0, node(0).host, slots=None)
+    made = bench(tmp_path, script, gpus, queue="- a\n- b\n")
+    made.start_queue()
+    result = made.finish()
+    assert made.of(NodeLost) == []
+    assert [attempt.command for attempt, ending in result.endings if ending.succeeded] == ["b"]
+
+
+def test_a_node_that_was_removed_is_not_connected_again(tmp_path: Path) -> None:
+    script = {"a": Act.is_lost()}
+    made, hosts = with_roster(tmp_path, script, node(0), node(1), queue="- a\n")
+    made.clock.goes.clear()
+    made.start_queue(daemon=True)
+    made.wait_for(NodeDisconnected)
+    (lost,) = [event.node for event in made.of(NodeDisconnected)]
+    hosts.tell(removed=(lost,))
+    wait_until(lambda: made.clock.pauses, "the end of a pause that has no other")
+    queue_mode(made).drain()
+    made.finish()
 
 
 def test_a_job_that_fits_only_a_node_that_is_added_runs_there(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_no_parameter_is_called_slot_count(kind: Kind, value: str) -> None:
 
 
 def test_a_host_name_is_not_filled_with_slots(tmp_path: Path) -> None:
-    with pytest.raises(HostsFileError, match="there is no parameter `slots`"):
+    with pytest.raises(HostsFileError, match=r"no parameter `slots`: .* such as `gpu_ids`"):
         nodes(tmp_path, "- {hostname: 'n{{ slots }}', slots: [1, 2]}\n")
 
 

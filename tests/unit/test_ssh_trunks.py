@@ -31,7 +31,7 @@ class FakeTrunk:
         self._rig = rig
 
     def open(self) -> None:
-        assert self._rig.may_open.wait(PATIENCE)
+        assert self._rig.may_open.wait(2 * PATIENCE)  # longer than any test waits for others
         if self._rig.error is not None:
             raise self._rig.error
         self.is_connected = True
@@ -160,7 +160,7 @@ def test_all_who_wait_for_one_that_can_t_be_made_are_told(rig: Rig) -> None:
     rig.may_open.clear()
     rig.error = unreachable()
     threads = [rig.enter_in_background() for _ in range(4)]
-    wait_until(lambda: len(waiting(rig)) == 3, "the others to wait")
+    wait_until(lambda: len(waiting(rig)) == 4, "all to wait")
     rig.may_open.set()
     for thread in threads:
         thread.join(PATIENCE)
@@ -185,7 +185,7 @@ def wait_for_room(rig: Rig) -> tuple[FakeTrunk, threading.Thread]:
     trunk = rig.fill(1)
     rig.error = unreachable()
     thread = rig.enter_in_background()
-    wait_until(lambda: len(rig.made) == 2 and len(waiting(rig)) == 1, "somebody to wait")
+    wait_until(lambda: rig.trunks._retry_at and len(waiting(rig)) == 1, "somebody to wait")
     return trunk, thread
 
 
@@ -198,8 +198,8 @@ def test_where_no_further_one_can_be_made_room_is_waited_for(rig: Rig) -> None:
 
 
 def test_and_now_and_then_it_is_tried_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunks, "FIRST", 0.01)
     monkeypatch.setattr(trunks, "LONGEST", 0.02)
-    rig.trunks._pause = 0.01
     rig.fill(1)
     rig.error = unreachable()
     thread = rig.enter_in_background()
@@ -232,6 +232,59 @@ def test_a_host_with_another_key_is_not_waited_for(rig: Rig) -> None:
     rig.error = unreachable("host key")
     with pytest.raises(UnreachableError, match="host key"):
         rig.enter()
+
+
+@pytest.mark.parametrize("end", ["cancel", "room"])
+def test_nobody_is_held_up_by_a_connection_that_is_being_made(rig: Rig, end: str) -> None:
+    first = rig.fill(1)
+    rig.may_open.clear()
+    cancellation = Cancellation()
+    thread = rig.enter_in_background(cancellation)
+    wait_until(lambda: len(rig.made) == 2 and len(waiting(rig)) == 1, "somebody to wait")
+    if end == "cancel":
+        cancellation.cancel()
+    else:
+        rig.trunks.leave(first)  # type: ignore[arg-type]
+    thread.join(PATIENCE)
+    (found,) = rig.entered
+    assert found is first if end == "room" else isinstance(found, GivenUpError)
+    rig.may_open.set()  # the next one can use it
+    wait_until(lambda: len(rig.trunks.open) == 2, "the second connection")
+
+
+def test_where_no_thread_is_left_to_connect_that_is_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(UnreachableError, match="can't start new thread"):
+        rig.enter()
+
+
+def test_a_mistake_while_connecting_keeps_nobody_waiting(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeTrunk, "open", lambda self: 1 / 0)
+    with pytest.raises(UnreachableError, match="internal error: ZeroDivisionError"):
+        rig.enter()
+
+
+def test_after_closing_nobody_waits_for_what_was_being_opened(rig: Rig) -> None:
+    rig.may_open.clear()
+    rig.enter_in_background()
+    wait_until(lambda: len(rig.made) == 1, "the first")
+    rig.closing.set()
+    rig.trunks.close()
+    rig.closing = threading.Event()
+    thread = rig.enter_in_background()
+    wait_until(lambda: len(rig.made) == 2, "another one")
+    rig.may_open.set()
+    thread.join(PATIENCE)
+    assert rig.made[1] in rig.entered
+    wait_until(lambda: rig.made[0].is_closed, "the end of the first")
+    assert rig.trunks.open == (rig.made[1],)
 
 
 @pytest.mark.parametrize("end", ["cancel", "close"])
@@ -270,7 +323,7 @@ def test_closing_closes_what_is_open_and_what_is_being_opened(rig: Rig) -> None:
     rig.made[1].is_closed = False
     rig.may_open.set()  # it gets open all the same
     thread.join(PATIENCE)
-    assert rig.made[1].is_closed
+    wait_until(lambda: rig.made[1].is_closed, "the end of the second")
     assert rig.trunks.open == ()
 
 

@@ -20,7 +20,7 @@ from pegasus.events import (
 from pegasus.model import Need, Node, Slots
 from pegasus.modes.broadcasting.rounds import Group
 from pegasus.modes.counting import slots_of
-from pegasus.modes.members import Member, State
+from pegasus.modes.members import Member, State, identity
 from pegasus.modes.named import named
 from pegasus.modes.queueing.renewing import Roster
 from pegasus.modes.reconnect import unreachable
@@ -95,8 +95,7 @@ class Participants:
             for node in change.returned:
                 self._return(node)
             for node in change.added:
-                self._emit(NodeAdded(node))
-                self._bring(node)
+                self._add(node)
 
     def drain(self, expression: str) -> list[Node]:
         """Have nodes take part in no further round; return those that were not drained before.
@@ -154,12 +153,23 @@ class Participants:
     def _set_drained(self, expression: str, is_drained: bool) -> list[Node]:
         with self._lock:
             there = [one.node for one in self._all.values() if not one.is_removed]
-            members = [self._all[node.index] for node in named(there, expression)]
-            changed = [member for member in members if member.is_drained != is_drained]
-            for member in changed:
-                member.is_drained = is_drained
+            nodes = named(there, expression)
+            changed = [node for node in nodes if self._all[node.index].is_drained != is_drained]
+            marked = {identity(node) for node in nodes}
+            for member in self._all.values():  # Those that were removed, too: they may be back.
+                if identity(member.node) in marked:
+                    member.is_drained = is_drained
             self.version += 1
-        return [member.node for member in changed]
+        return changed
+
+    def _add(self, node: Node) -> None:
+        self._emit(NodeAdded(node))
+        with self._lock:
+            alike = [one for one in self._all.values() if identity(one.node) == identity(node)]
+            is_drained = any(one.is_drained for one in alike)
+        if is_drained:  # What was said by hand holds whatever slots and options the node has.
+            self._emit(NodeDrained(node))
+        self._bring(node, is_drained=is_drained)
 
     def _remove(self, node: Node) -> None:
         with self._lock:

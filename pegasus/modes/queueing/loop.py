@@ -24,15 +24,11 @@ class Loop:
 
     def __init__(self) -> None:
         self._inbox: SimpleQueue[Message] = SimpleQueue()
-        self._is_running = threading.Event()
-
-    def begin(self) -> None:
-        """Messages are handled from now on."""
-        self._is_running.set()
+        self._has_ended = threading.Event()
 
     def end(self) -> None:
         """No message is handled any more."""
-        self._is_running.clear()
+        self._has_ended.set()
 
     def now(self) -> float:
         """Return the time in seconds, from some beginning."""
@@ -60,7 +56,7 @@ class Loop:
 
         self.send(answer)
         while True:
-            is_over = not self._is_running.is_set()
+            is_over = self._has_ended.is_set()
             try:
                 found = answers.get(timeout=0 if is_over else GLANCE)
             except Empty:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -13,7 +13,7 @@ from pegasus.errors import UnreachableError
 from pegasus.events import NodeConnected, NodeDisconnected, NodeLost, NodeUnreachable, Sink
 from pegasus.model import Node, Slots
 from pegasus.modes.counting import slots_of
-from pegasus.modes.members import Member, State
+from pegasus.modes.members import Member, State, identity
 from pegasus.modes.queueing.loop import Loop
 from pegasus.modes.reconnect import Clock, reconnect, unreachable
 from pegasus.slots.placement import Vacancy
@@ -37,6 +37,7 @@ class QueueMember(Member):
         successor: a node that is to be connected when this one has ended its jobs: the same host,
             with other slots or options.
         rank: the lower, the longer its slots have waited.
+        stopped: set when it is not to be connected again.
     """
 
     seats: int = 0
@@ -46,6 +47,7 @@ class QueueMember(Member):
     openings: int = 0
     successor: Node | None = None
     rank: int = 0
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
     def takes_jobs(self) -> bool:
@@ -100,10 +102,10 @@ class Nodes:
         #: Grows when nodes come or go, or get other slots.
         self.version = 0
         self._members: dict[int, QueueMember] = {}  # By the index of the node.
-        self._drained: set[int] = set()
+        self._drained: set[Hashable] = set()  # Identities.
         self._ranks = count()
         self._strikes: Counter[int] = Counter()
-        self._is_stopped = threading.Event()
+        self._is_stopped = False
         self._is_closed = threading.Event()
 
     def __iter__(self) -> Iterator[QueueMember]:
@@ -128,6 +130,7 @@ class Nodes:
             member = QueueMember(node, self._connect(node), seats=self._seats)
             member.is_drained = self.is_drained(node)
             self._members[node.index] = member
+            del self._strikes[node.index]
             self._loop.spawn(self._open, member)
 
     def remove(self, member: QueueMember) -> None:
@@ -135,27 +138,34 @@ class Nodes:
         self.version += 1
         del self._members[member.node.index]
         member.state = State.GONE
+        member.stopped.set()
         self._loop.spawn(member.connection.close)
         if member.successor is not None:
             self.add([member.successor])
 
-    def mark_drained(self, member: QueueMember, is_drained: bool) -> None:
-        """Have a node take no jobs, or jobs again; that holds also if it goes and returns."""
-        member.is_drained = is_drained
-        marked = {member.node.index}
+    def mark_drained(self, node: Node, is_drained: bool) -> None:
+        """Have a node take no jobs, or jobs again.
+
+        That holds also if it goes and returns, with whatever slots and options.
+        """
+        marked = {identity(node)}
         self._drained = self._drained | marked if is_drained else self._drained - marked
+        for member in self:
+            member.is_drained = self.is_drained(member.node)
 
     def is_drained(self, node: Node) -> bool:
         """Whether somebody has said that a node takes no jobs."""
-        return node.index in self._drained
+        return identity(node) in self._drained
 
     def stop(self) -> None:
         """Let the connections be that are broken."""
-        self._is_stopped.set()
+        self._is_stopped = True
+        for member in self:
+            member.stopped.set()
 
     def close(self) -> None:
         """Disconnect all."""
-        self._is_stopped.set()
+        self.stop()
         self._is_closed.set()
         for member in self:
             member.connection.close()
@@ -189,7 +199,7 @@ class Nodes:
             self._give_up(member, f"{detail} ({STRIKES} times in a row)")
         elif not self._reconnect_for:
             self._give_up(member, detail)
-        elif self._is_stopped.is_set() or member.is_removed:
+        elif self._is_stopped or member.is_removed:
             member.state = State.GONE
         else:
             member.state = State.CONNECTING
@@ -244,9 +254,15 @@ class Nodes:
 
     def _try_again(self, member: QueueMember) -> Slots | None:
         connection, within = member.connection, self._reconnect_for
+        found: list[Slots] = []
+
+        def count_slots() -> None:
+            # A node that was started anew may not have its GPUs at once.
+            found.append(slots_of(connection))
+
         try:
-            if reconnect(connection, within, self._is_stopped, self._clock):
-                return slots_of(connection)
+            reconnect(connection, within, member.stopped, self._clock, then=count_slots)
+            return found[0] if found else None
         except UnreachableError as error:
             if member.state is not State.GONE:
                 self._emit(NodeLost(member.node, error.problem))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pegasus.events import NodeAdded, NodeDrained, NodeUndrained, Sink
 from pegasus.model import Node
-from pegasus.modes.members import State
+from pegasus.modes.members import State, identity
 from pegasus.modes.named import named
 from pegasus.modes.queueing.nodes import Nodes, QueueMember
 
@@ -60,46 +60,49 @@ class Renewing:
         Raises:
             PegasusError: the expression is wrong, or for no node.
         """
-        members = [one for one in self._named(expression) if not one.is_drained]
-        for member in members:
-            self._nodes.mark_drained(member, True)
-            self._emit(NodeDrained(member.node))
-        return [member.node for member in members]
+        nodes = [node for node in self._named(expression) if not self._nodes.is_drained(node)]
+        for node in nodes:
+            self._nodes.mark_drained(node, True)
+            self._emit(NodeDrained(node))
+        return nodes
 
     def undrain(self, expression: str) -> list[Node]:
         """Have nodes take jobs again; return those that were drained. See `drain`."""
-        members = [one for one in self._named(expression) if one.is_drained]
-        for member in members:
-            self._nodes.mark_drained(member, False)
-            self._emit(NodeUndrained(member.node))
-        return [member.node for member in members]
+        nodes = [node for node in self._named(expression) if self._nodes.is_drained(node)]
+        for node in nodes:
+            self._nodes.mark_drained(node, False)
+            self._emit(NodeUndrained(node))
+        return nodes
 
     def retire(self, member: QueueMember) -> None:
         """Disconnect a node that was removed, once nothing runs there any more."""
         if member.is_removed and not member.is_busy:
             self._nodes.remove(member)
 
-    def _named(self, expression: str) -> list[QueueMember]:
-        there = [member for member in self._nodes if not member.is_removed]
-        return [self._nodes[node] for node in named([one.node for one in there], expression)]
+    def _named(self, expression: str) -> list[Node]:
+        there = [member.node for member in self._nodes if not member.is_removed]
+        coming = [member.successor for member in self._nodes if member.successor is not None]
+        return named([*there, *coming], expression)
 
     def _remove(self, node: Node) -> None:
-        member = self._nodes.get(node)
-        if member is None:  # It waits for another one to go.
-            for other in self._nodes:
-                if other.successor == node:
-                    other.successor = None
-            return
-        member.is_removed = True
         self._nodes.version += 1
+        for other in self._nodes:
+            if other.successor == node:  # It waits for the other one to go.
+                other.successor = None
         self._emit(NodeDrained(node, removed=True))
-        self.retire(member)
+        member = self._nodes.get(node)
+        if member is not None:
+            member.is_removed = True
+            self.retire(member)
 
     def _return(self, node: Node) -> None:
         member = self._nodes.get(node)
         if member is not None and member.state is not State.GONE:
-            member.is_removed = False
             self._nodes.version += 1
+            member.is_removed = False
+            coming, member.successor = member.successor, None
+            if coming is not None:  # Both stand in the file now.
+                self._add_now(coming)
         else:
             self._add_now(node)
         # What was said by hand holds until it is taken back by hand.
@@ -110,11 +113,14 @@ class Renewing:
         for node in nodes:
             self._emit(NodeAdded(node))
             self._add_now(node)
+            if self._nodes.is_drained(node):
+                self._emit(NodeDrained(node))
 
     def _add_now(self, node: Node) -> None:
         """Connect a node; but not before another one has gone whose slots are the same."""
+        self._nodes.version += 1
         for member in self._nodes:
-            is_alike = (member.node.host.text, member.node.params) == (node.host.text, node.params)
+            is_alike = identity(member.node) == identity(node)
             if is_alike and member.is_removed and member.successor is None:
                 member.successor = node
                 return

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pegasus.files.outlook import Outlook
 from pegasus.model import Need, Node
-from pegasus.modes.queueing.nodes import Nodes, QueueMember
+from pegasus.modes.queueing.nodes import Nodes
 from pegasus.selection import matching
 from pegasus.slots.allocation import FIRST_FIT
 from pegasus.slots.backfill import Backfill, Pick
-from pegasus.slots.fitting import unfit_problem
+from pegasus.slots.fitting import Indices, unfit_problem
 from pegasus.slots.passing import Passing
 from pegasus.slots.placement import Vacancies
 
@@ -82,17 +82,19 @@ class Schedule:
         """Return why no node that there is, or that is being connected, could ever run a job."""
         self._catch_up()
         if need not in self._problems:
-            here = [one for one in self._nodes if one.may_run_jobs]
+            here = [(one.node, one.indices) for one in self._nodes if one.may_run_jobs]
+            coming = [one.successor for one in self._nodes if one.successor is not None]
+            here += [(node, node.slots) for node in coming]
             # Where no node is left, that is another problem, of which everybody is told.
             found = self._unfit(need, here) if here else ""
-            if found and not self._unfit(need, [*self._nodes]):
+            if found and not self._unfit(need, [(one.node, one.indices) for one in self._nodes]):
                 found = "no node that this fits can be reached"
             self._problems[need] = found
         return self._problems[need]
 
-    def _unfit(self, need: Need, members: Sequence[QueueMember]) -> str:
-        indices = {one.node.index: one.indices for one in members}
-        nodes = [one.node for one in members]
+    def _unfit(self, need: Need, slots: Sequence[tuple[Node, Indices]]) -> str:
+        nodes = [node for node, _ in slots]
+        indices = {node.index: there for node, there in slots}
         return unfit_problem(need, nodes, self._allocation, lambda node: indices[node.index])
 
     def is_unfit(self, need: Need) -> bool:
