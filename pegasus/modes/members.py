@@ -1,10 +1,11 @@
-"""A node as a mode knows it: connected or not, and whether it is to be used."""
+"""A node as a mode knows it: connected or not, and whether it is to be used; who is one."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from pegasus.model import Node, Slots
 from pegasus.ssh.base import Connection
@@ -44,3 +45,21 @@ class Member:
     def may_run_jobs(self) -> bool:
         """Whether it takes jobs, or may do so later."""
         return self.state is not State.GONE and not self.is_removed
+
+
+class Change(Protocol):
+    """How hosts.yaml has changed: a `pegasus.roster.Change`."""
+
+    @property
+    def added(self) -> Sequence[Node]: ...
+    @property
+    def removed(self) -> Sequence[Node]: ...
+    @property
+    def returned(self) -> Sequence[Node]: ...
+
+
+class Roster(Protocol):
+    """Watches hosts.yaml: a `pegasus.roster.Roster`."""
+
+    def look(self) -> Change | None:
+        """Return what has changed since the last time, or None."""

@@ -24,11 +24,11 @@ from pegasus.files.outlook import Outlook
 from pegasus.model import Ending, Job, Node, Outcome
 from pegasus.modes.attempts import Attempts, Running
 from pegasus.modes.feed import POLL, Feed
-from pegasus.modes.members import State
+from pegasus.modes.members import Roster, State
 from pegasus.modes.queueing.loop import Loop
 from pegasus.modes.queueing.nodes import Nodes, QueueMember
 from pegasus.modes.queueing.owing import Owing
-from pegasus.modes.queueing.renewing import Renewing, Roster
+from pegasus.modes.queueing.renewing import Renewing
 from pegasus.modes.queueing.repeating import Repeating
 from pegasus.modes.queueing.schedule import Rules, Schedule
 from pegasus.modes.unfit import UnfitJobs

@@ -19,8 +19,8 @@ from pegasus.modes.attempts import Attempts, Keeper
 from pegasus.modes.broadcast import BroadcastMode
 from pegasus.modes.broadcasting.participants import Participants
 from pegasus.modes.feed import Feed
+from pegasus.modes.members import Roster
 from pegasus.modes.queue import QueueMode
-from pegasus.modes.queueing.renewing import Roster
 from pegasus.modes.queueing.schedule import Rules
 from pegasus.modes.reconnect import Clock
 from pegasus.result import RunResult

@@ -20,9 +20,8 @@ from pegasus.events import (
 from pegasus.model import Need, Node, Slots
 from pegasus.modes.broadcasting.rounds import Group
 from pegasus.modes.counting import slots_of
-from pegasus.modes.members import Member, State, identity
+from pegasus.modes.members import Member, Roster, State, identity
 from pegasus.modes.named import named
-from pegasus.modes.queueing.renewing import Roster
 from pegasus.modes.reconnect import unreachable
 from pegasus.selection import matching
 from pegasus.slots.fitting import unfit_problem

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
 from pegasus.events import NodeAdded, NodeDrained, NodeUndrained, Sink
 from pegasus.model import Node
-from pegasus.modes.members import State, identity
+from pegasus.modes.members import Roster, State, identity
 from pegasus.modes.named import named
 from pegasus.modes.queueing.nodes import Nodes, QueueMember
-
-
-class Change(Protocol):
-    """How hosts.yaml has changed: a `pegasus.roster.Change`."""
-
-    @property
-    def added(self) -> Sequence[Node]: ...
-    @property
-    def removed(self) -> Sequence[Node]: ...
-    @property
-    def returned(self) -> Sequence[Node]: ...
-
-
-class Roster(Protocol):
-    """Watches hosts.yaml: a `pegasus.roster.Roster`."""
-
-    def look(self) -> Change | None:
-        """Return what has changed since the last time, or None."""
 
 
 class Renewing:
