@@ -151,13 +151,12 @@ class QueueMode:
         return not self._daemon and outlook is not None and self._unfit.are_all(outlook)
 
     def _receive(self) -> None:
-        """Handle the next message, or return when it is time to look at the files again.
+        """Handle what has come, or return when it is time to look at the files again.
 
         They are looked at while all nodes are busy, too: mistakes in them are to be said at once.
         """
         watching = self._feed.owing or not self._draining
-        message = self._loop.receive(self._feed.interval if watching else None)
-        if message is not None:
+        for message in self._loop.receive(self._feed.interval if watching else None):
             message()
         if not self._draining and self._loop.now() >= self._look_at:
             self._look_at = self._loop.now() + POLL
@@ -169,7 +168,7 @@ class QueueMode:
             self._repeating.clear()  # They stay failed.
             if not self._feed.owing:
                 return
-        if not self._paused:
+        if self._repeating and not self._paused:
             self._repeating.start_all(self._schedule.vacancies(), self._start)
         taken = self._feed.take(self._choose, self._prepare)
         self._schedule.note([pick for _, (pick, _) in taken])

@@ -41,10 +41,10 @@ class VirtualLoop(Loop):
     def send(self, message: Message) -> None:
         heapq.heappush(self._messages, (self._time + self.lasting, next(self._numbers), message))
 
-    def receive(self, within: float | None) -> Message | None:
+    def receive(self, within: float | None) -> list[Message]:
         assert self._messages, "the scheduler waits, and nothing is going to happen"
         self._time, _, message = heapq.heappop(self._messages)
-        return message
+        return [message]
 
     def spawn(self, target: Callable[..., None], *args: object) -> None:
         self.lasting = 0.0

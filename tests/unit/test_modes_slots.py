@@ -124,7 +124,8 @@ def test_a_later_job_passes_one_that_does_not_fit_now(tmp_path: Path) -> None:
     assert made.path.read_text() == "# first\n- command: large\n  slots: 4  # all\n# last\n"
     gate.set()
     assert made.finish().ok
-    assert made.hosts.commands == ["small", "other", "large"]
+    assert {*made.hosts.commands[:2]} == {"small", "other"}  # They begin at the same time.
+    assert made.hosts.commands[2:] == ["large"]
 
 
 def test_without_patience_jobs_stay_in_order(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from pegasus.errors import PegasusError
+from pegasus.modes.queueing.workers import Workers
 
 T = TypeVar("T")
 
@@ -25,6 +28,7 @@ class Loop:
     def __init__(self) -> None:
         self._inbox: SimpleQueue[Message] = SimpleQueue()
         self._has_ended = threading.Event()
+        self._workers = Workers()
 
     def end(self) -> None:
         """No message is handled any more."""
@@ -67,14 +71,20 @@ class Loop:
                 raise found
             return found
 
-    def receive(self, within: float | None) -> Message | None:
-        """Return the next message; None when there was none `within` seconds (None: for ever)."""
-        try:
-            return self._inbox.get(timeout=within)
-        except Empty:
-            return None
+    def receive(self, within: float | None) -> list[Message]:
+        """Return the messages that have come, or else wait for one.
+
+        There are several when the scheduler was busy: what it then does for all of them at once,
+        such as writing files, it does once. None when there was none `within` seconds (None: for
+        ever).
+        """
+        messages: list[Message] = []
+        with suppress(Empty):
+            messages.append(self._inbox.get(timeout=within))
+            while True:
+                messages.append(self._inbox.get_nowait())
+        return messages
 
     def spawn(self, target: Callable[..., None], *args: object) -> None:
-        """Call a function that may block in a thread of its own."""
-        # Daemon threads: the third Ctrl-C leaves without them.
-        threading.Thread(target=target, args=args, daemon=True).start()
+        """Call a function that may block in a thread that has nothing else to do."""
+        self._workers.call(partial(target, *args))
