@@ -1,89 +1,73 @@
 """What a report costs: to be written, to be opened, to be used.
 
 A journal of so many attempts is made up; `inv report` writes it as HTML, and headless Chromium,
-without a graphics card, opens that.
-
-    python benchmarks/report.py [--attempts 10000] [--nodes 64]
-
-It needs plotly and chromium. Everything it makes lies in a temporary directory.
+without a graphics card, opens that. It needs plotly and chromium.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import tempfile
+import importlib.util
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
+from browser import Browser, browsing
+from longrun import LongRun
 
-from browser import Browser, browsing  # noqa: E402 - the path comes first
-from longrun import LongRun  # noqa: E402
+from benchmarks.lab import Lab
+from benchmarks.measuring import Row, Verdict, at_most, not_run
 
-from pegasus.errands.report import report  # noqa: E402
-from pegasus.settings import Settings  # noqa: E402
+TITLE = "a report of 10,000 attempts on 64 nodes"
 
-#: What the project promises for 10,000 attempts: seconds to write it and until all of it is there,
-#: and megabytes of the file.
+ATTEMPTS, NODES = 10_000, 64
+
+#: Seconds to write it and until all of it is there, and megabytes of the file.
 MOST_WRITING, MOST_OPENING, MOST_SIZE = 10.0, 15.0, 12.0
 
 _TIMED = (
     "(async () => {{ const begin = performance.now(); {}; return performance.now() - begin }})()"
 )
 
-
-def main() -> int:
-    """Measure, print JSON; return 1 when a promise is broken."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--attempts", type=int, default=10_000)
-    parser.add_argument("--nodes", type=int, default=64)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="pegasus-report-") as name:
-        queue_file = LongRun(Path(name), options.attempts, options.nodes).write()
-        begin = time.monotonic()
-        path = Path(name) / "report.html"
-        report(Settings(queue_file=str(queue_file)), str(path))
-        found = {
-            "seconds_to_write": time.monotonic() - begin,
-            "megabytes": path.stat().st_size / 1e6,
-        }
-        with browsing(Path(name)) as browser:
-            found |= measure(browser, path)
-    print(json.dumps({key: round(value, 2) for key, value in found.items()}, indent=2))
-    kept = (
-        found["seconds_to_write"] <= MOST_WRITING
-        and found["seconds_until_drawn"] <= MOST_OPENING
-        and found["megabytes"] <= MOST_SIZE
-    )
-    return 0 if kept else 1
+_USES = {
+    "to zoom": "await Plotly.relayout('timeline', "
+    "{'xaxis.range': data.timeline.layout.xaxis.range})",
+    "to search": "byId('search').value = 'opt-66b'; renew()",
+    "to sort": "document.querySelector('[data-sort=duration] button').click()",
+}
 
 
-def measure(browser: Browser, path: Path) -> dict[str, float]:
-    """Open a report and use it; return what that takes."""
+def measure(lab: Lab) -> Iterator[Row]:
+    """Write a report, open it and use it."""
+    if not importlib.util.find_spec("plotly"):
+        yield not_run("to write it", f"≤ {MOST_WRITING:g} s", "plotly is not installed")
+        return
+    directory = lab.directory()
+    queue_file = LongRun(directory, ATTEMPTS, NODES).write()
+    path = directory / "report.html"
+    run = lab.pegasus(directory, "report", f"--queue-file={queue_file}", f"-o={path}")
+    yield _within("to write it", run.wall, MOST_WRITING, "s")
+    yield _within("its size", path.stat().st_size / 1e6, MOST_SIZE, "MB")
+    if lab.peer("chromium") is None:
+        yield not_run("to open it", f"≤ {MOST_OPENING:g} s", "Chromium is not installed")
+        return
+    with browsing(directory) as browser:
+        yield from _opened(browser, path)
+
+
+def _opened(browser: Browser, path: Path) -> Iterator[Row]:
     begin = time.monotonic()
     browser.open(path)
     table = time.monotonic() - begin
     browser.wait_for("document.documentElement.dataset.drawn")
     drawn = time.monotonic() - begin
+    yield Row("until the table is there", "", f"{table:.1f} s", Verdict.MEASURED)
+    yield _within("until all of it is there", drawn, MOST_OPENING, "s")
     browser.run("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
-    zoom = "await Plotly.relayout('timeline', {'xaxis.range': data.timeline.layout.xaxis.range})"
-    search = "byId('search').value = 'opt-66b'; renew()"
-    sort = "document.querySelector('[data-sort=duration] button').click()"
-    metrics = browser.call("Performance.enable") or browser.call("Performance.getMetrics")
-    values = {one["name"]: one["value"] for one in metrics["metrics"]}
-    return {
-        "seconds_until_table": table,
-        "seconds_until_drawn": drawn,
-        "milliseconds_to_zoom": browser.run(_TIMED.format(zoom)),
-        "milliseconds_to_search": browser.run(_TIMED.format(search)),
-        "milliseconds_to_sort": browser.run(_TIMED.format(sort)),
-        "elements": values["Nodes"],
-        "megabytes_of_heap": values["JSHeapUsedSize"] / 1e6,
-    }
+    for what, script in _USES.items():
+        milliseconds = browser.run(_TIMED.format(script))
+        yield Row(what, "", f"{milliseconds:.0f} ms", Verdict.MEASURED)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _within(what: str, figure: float, most: float, unit: str) -> Row:
+    target, shown = f"≤ {most:g} {unit}", f"{figure:.1f} {unit}"
+    return Row(what, target, shown, at_most(figure, most))

@@ -1,88 +1,108 @@
-"""What it costs to take jobs so that nothing is lost: with journal, consumed.yaml and fsync.
+"""What it costs to take a job so that nothing is lost: with journal, consumed.yaml and fsync.
 
-A queue file of plain entries is made in a folder, on whose disk all depends; jobs are taken from
-it one at a time and 16 at a time, as for so many free nodes. What it costs to sync a file there is
-measured beside it, for comparison.
-
-    python benchmarks/taking.py [--folder .] [--entries 100 10000] [--times 50]
+From files of plain entries, at the head, in the middle and at the end; reading a file for the
+first time is apart. All depends on the disk: what it takes there to write as large a file anew,
+with fsync, is measured beside it.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from benchmarks.lab import FailedError, Lab
+from benchmarks.measuring import Row, at_most, median
 from pegasus.files.queuefile import QueueFile
 
+TITLE = "taking a job from a long queue file"
 
-def main() -> int:
-    """Measure, and print JSON and a table; times are medians in milliseconds."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", default=".", help="on the disk that is meant")
-    parser.add_argument("--entries", type=int, nargs="+", default=[100, 10_000])
-    parser.add_argument("--times", type=int, default=50, help="how often each thing is done")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        result = {
-            "sync_ms": sync(Path(folder), options.times),
-            "take_ms": {
-                entries: taking(Path(folder, str(entries)), entries, options.times)
-                for entries in options.entries
-            },
-        }
-    print(json.dumps(result, indent=2))
-    print(f"{'entries':>10} {'first':>8} {'one job':>8} {'16 jobs':>8}")
-    for entries, times in result["take_ms"].items():
-        print(f"{entries:>10} " + " ".join(f"{number:8.2f}" for number in times.values()))
-    return 0
+#: The most that a take may cost, in milliseconds, for files of so many entries.
+MOST_MILLISECONDS = {100: 5.0, 10_000: 5.0, 100_000: 50.0}
+#: For this one it is how many times more than that of a tenth.
+LARGEST, MOST_GROWTH = 1_000_000, 10.0
+
+#: How often a job is taken from each place, in times what else is repeated.
+MORE = 3
+
+#: Where a job stands that is taken, as a share of all that stand before the last.
+_PLACES = {"head": 0.0, "middle": 0.5, "end": 1.0}
 
 
-def sync(folder: Path, times: int) -> float:
-    """Return what it costs to write and sync a line."""
-    descriptor = os.open(folder / "line", os.O_WRONLY | os.O_CREAT)
-
-    def write() -> None:
-        os.write(descriptor, b"x" * 200)
-        os.fsync(descriptor)
-
-    try:
-        return median(write, times)
-    finally:
-        os.close(descriptor)
+def measure(lab: Lab) -> Iterator[Row]:
+    """Take from each file, one after the other."""
+    slowest = 0.0
+    for entries in (*MOST_MILLISECONDS, LARGEST):
+        # In a process of its own, which a million entries make a large one.
+        words = ("benchmarks.taking", str(entries), str(MORE * lab.times))
+        run = lab.run(lab.directory(), sys.executable, "-m", *words)
+        numbers = json.loads(run.output.read_text())
+        yield _row(entries, numbers, slowest)
+        slowest = max(numbers["take_ms"].values())
 
 
-def taking(folder: Path, entries: int, times: int) -> dict[str, float]:
-    """Return what it costs to take from a file of so many entries; the first take reads it all."""
-    folder.mkdir()
+def _row(entries: int, numbers: dict[str, Any], slowest_before: float) -> Row:
+    takes: dict[str, float] = numbers["take_ms"]
+    slowest = max(takes.values())
+    figure = "{head:.1f} / {middle:.1f} / {end:.1f} ms".format(**takes)
+    if entries in MOST_MILLISECONDS:
+        limit = MOST_MILLISECONDS[entries]
+        target, verdict = f"<= {limit:g} ms", at_most(slowest, limit)
+    else:
+        growth = slowest / slowest_before
+        target, verdict = f"<= {MOST_GROWTH:g} x that of a tenth", at_most(growth, MOST_GROWTH)
+        figure += f", {growth:.1f} x"
+    figure += "; first read {first_read_s:.2f} s; writing it {write_ms:.1f} ms".format(**numbers)
+    return Row(f"{entries:,} entries: head / middle / end", target, figure, verdict, numbers)
+
+
+def take(folder: Path, entries: int, times: int) -> dict[str, Any]:
+    """Take from a file of so many entries; return medians."""
     path = folder / "queue.yaml"
     path.write_text("".join(f"- python train.py --seed {number}\n" for number in range(entries)))
     queue = QueueFile(path, folder / "consumed.yaml")
     with queue.lock.hold("a benchmark"):
-        return {
-            "first": median(lambda: queue.take(1), 1),
-            "one": median(lambda: queue.take(1), min(times, entries // 2)),
-            "sixteen": median(lambda: queue.take(16), min(times, entries // 64)),
+        first = _milliseconds(queue.look, 1)
+        queue.take(1)  # The first one makes the journal.
+        takes = {
+            name: _milliseconds(partial(_take_one, queue, share), times)
+            for name, share in _PLACES.items()
         }
+    return {
+        "take_ms": takes,
+        "first_read_s": first / 1e3,
+        "write_ms": _milliseconds(partial(_write, folder / "beside", path.read_bytes()), times),
+        "sync_ms": _milliseconds(partial(_write, folder / "line", b"x" * 200), times),
+    }
 
 
-def median(deed: Callable[[], object], times: int) -> float:
-    """Return how long a deed takes, in milliseconds."""
+def _take_one(queue: QueueFile, share: float) -> None:
+    jobs = queue.look().jobs
+    if len(queue.take([int(share * (jobs - 1))])) != 1:
+        raise FailedError("no job was taken")
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _milliseconds(deed: Callable[[], object], times: int) -> float:
+    """Return how long a deed takes."""
     taken = []
-    for _ in range(max(times, 1)):
-        began = time.perf_counter()
+    for _ in range(times):
+        begin = time.perf_counter()
         deed()
-        taken.append(time.perf_counter() - began)
-    return round(statistics.median(taken) * 1e3, 3)
+        taken.append(time.perf_counter() - begin)
+    return median(taken) * 1e3
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print(json.dumps(take(Path.cwd(), int(sys.argv[1]), int(sys.argv[2]))))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from pegasus.errors import PegasusError, PlacedError, ProblemsError, TemplateError
@@ -167,10 +168,8 @@ def check_queue(nodes: Sequence[Node], queue: QueueFile, allocation: str = FIRST
     A file with which all is well is not checked again when jobs are taken from it. `allocation` is
     that of `check_files`.
     """
-    checked = _check(nodes, queue, _Findings(), allocation)
-    if checked.ok:
-        queue.trust(checked.entries)
-    return checked
+    checked = _check(nodes, queue, _Findings(), allocation, keep=False)
+    return replace(checked, entries=queue.trust()) if checked.ok else checked
 
 
 class _Findings:
@@ -215,23 +214,31 @@ class _Findings:
         return sorted(self._problems.values(), key=order)
 
 
-def _check(nodes: Sequence[Node], queue: QueueFile, found: _Findings, allocation: str) -> Checked:
+def _check(
+    nodes: Sequence[Node],
+    queue: QueueFile,
+    found: _Findings,
+    allocation: str,
+    *,
+    keep: bool = True,
+) -> Checked:
     linter = Linter(nodes, allocation)
     turns = Turns(nodes, allocation)
     entries: list[Entry] = []
     vary = any(_vary(node.options) for node in nodes)
     with found.of(queue.path):
-        for entry in queue.entries(lambda error: found.add(queue.path, error)):
-            before = len(found)
-            for error in linter.problems(entry):
+        for alike in queue.alike(lambda error: found.add(queue.path, error)):
+            before, first = len(found), next(iter(alike))
+            for error in linter.problems(first):
                 found.add(queue.path, error)
             # What fails for some values is said by then; it need not be tried with all of them.
-            if len(found) == before and (vary or _varies(entry)):
-                for error in _filled(entry, turns):
+            if len(found) == before and (vary or _varies(first)):
+                for error in chain.from_iterable(_filled(entry, turns) for entry in alike):
                     found.add(queue.path, error)
             else:
-                turns.skip(entry.need, entry.size)
-            entries.append(entry)
+                turns.skip(first.need, first.size * len(alike))
+            if keep:
+                entries.extend(alike)
     return Checked(nodes, entries, found.sorted(queue.path), allocation)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from pytimeparse.timeparse import timeparse
-
 #: The longest there is, in seconds: what waits can't wait for much longer.
 LONGEST = 36_500 * 86_400.0
 
@@ -38,5 +36,7 @@ def _seconds(text: str) -> float:
     try:
         return float(text)
     except ValueError:
+        from pytimeparse.timeparse import timeparse  # Mostly, no duration is given.
+
         found = timeparse(text)
         return math.nan if found is None else float(found)

@@ -23,8 +23,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pegasus.model import Node, Place
+if TYPE_CHECKING:
+    from pegasus.model import Node, Place
 
 __all__ = [
     "BusyError",

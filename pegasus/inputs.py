@@ -145,7 +145,7 @@ def ssh_config(settings: Settings) -> str | None:
 
 
 def connector_of(settings: Settings) -> Connect:
-    """Return what makes the connection of a node. It loads Fabric and Paramiko."""
+    """Return what makes the connection of a node."""
     from pegasus.ssh.connect import connector
 
     _raise_descriptor_limit()

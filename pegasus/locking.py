@@ -4,12 +4,13 @@ The lock of `queue.yaml` is `.pegasus/queue.yaml/lock` beside the real file. It 
 which the kernel frees when its holder ends, `kill -9` included, and which works over NFSv4; so
 the lock file itself says nothing and is never deleted. A process loses such a lock as soon as
 it closes the lock file in any way: who holds it is told by `holder.json` beside it, and a process
-has one FileLock for a file (`FileLock.of`).
+has one FileLock for a file (`FileLock.of`). The lock file stays open from one time to the next.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import getpass
 import json
@@ -34,6 +35,8 @@ PATIENCE = 0.3
 HOLDER_SIZE = 1024
 #: The shortest and the longest time between two tries, in seconds.
 SHORTEST, LONGEST = 0.001, 0.05
+#: How many lock files stay open while nobody here holds them.
+MOST_OPEN = 16
 
 
 class Holder(NamedTuple):
@@ -77,6 +80,7 @@ class BareLock:
     """
 
     _all: ClassVar[dict[Path, BareLock]] = {}
+    _opened: ClassVar[list[BareLock]] = []  # Those whose file is open, the latest at the end.
     _registry = threading.Lock()
 
     @classmethod
@@ -89,8 +93,10 @@ class BareLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._name = os.fspath(path)
         self._threads = threading.Lock()
         self._processes = fasteners.InterProcessLock(path)
+        self._file: os.stat_result | None = None  # Of the lock file that is open.
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free, and say whether it is held now.
@@ -123,54 +129,83 @@ class BareLock:
 
     def release(self) -> None:
         """Give the lock back."""
-        if self._processes.acquired:
-            self._processes.release()
+        try:
+            self._processes.unlock()
+        except OSError:
+            self._close()  # Which frees it as well.
         self._threads.release()
 
     def _try_processes(self) -> bool:
         """Take the lock of the processes, by whoever has that of the threads; else free that."""
         try:
             acquired = self._try_in_place()
-        except BaseException:
-            self.release()
+        except BaseException as error:
+            self._close()
+            self._threads.release()
+            if isinstance(error, OSError):
+                raise failure(self.path, "locked", error) from error
             raise
         if not acquired:
             self._threads.release()
         return acquired
 
     def _try_in_place(self) -> bool:
-        try:
-            self._make_file()
-            while self._processes.acquire(blocking=False):
-                if self._is_in_place():
-                    return True
-                self._processes.release()
-                self._make_file()
-        except threading.ThreadError as error:  # fasteners' way to say that it can't lock at all.
-            raise self._failure(error) from error
-        except OSError as error:
-            raise failure(self.path, "locked", error) from error
-        return False
-
-    def _make_file(self) -> None:
-        """Make what is missing. Only done while this process does not hold the lock."""
-        if not self.path.exists():
-            make_folder(self.path.parent)
-            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        """Take the lock of the processes at the file that others see: somebody may clean up."""
+        while True:
+            if self._file is None:
+                self._open()
+            try:
+                self._processes.trylock()
+            except OSError as error:
+                if error.errno in (errno.EACCES, errno.EAGAIN):  # Another process has it.
+                    return False
+                raise
+            if self._is_in_place():
+                return True
+            self._close()
 
     def _is_in_place(self) -> bool:
-        """Whether the file that is locked is the one others see: somebody may have cleaned up."""
         try:
-            seen = os.stat(self.path)
+            seen = os.stat(self._name)
         except FileNotFoundError:
             return False
-        return os.path.samestat(os.fstat(self._processes.lockfile.fileno()), seen)
+        return self._file is not None and os.path.samestat(self._file, seen)
 
-    def _failure(self, error: BaseException) -> StorageError:
-        cause = error.__context__
-        if isinstance(cause, OSError):
-            return failure(self.path, "locked", cause)
-        return StorageError(f"{self.path}: can't be locked: {error}")
+    def _open(self) -> None:
+        """Open the lock file, and make what is missing."""
+        try:
+            file = open(self._name, "ab", buffering=0, opener=_private)  # noqa: SIM115
+        except FileNotFoundError:
+            make_folder(self.path.parent)
+            file = open(self._name, "ab", buffering=0, opener=_private)  # noqa: SIM115
+        self._processes.lockfile = file
+        self._file = os.fstat(file.fileno())
+        with self._registry:
+            self._opened.append(self)
+            eldest = self._opened[:-MOST_OPEN]
+            del self._opened[:-MOST_OPEN]
+        for one in eldest:
+            one._let_go()
+
+    def _let_go(self) -> None:
+        """Close the lock file, unless the lock is held."""
+        if self._threads.acquire(blocking=False):
+            self._close()
+            self._threads.release()
+        else:
+            with self._registry:
+                self._opened.append(self)
+
+    def _close(self) -> None:
+        """Close the lock file, which frees the lock. The lock of the threads is held."""
+        with self._registry:
+            if self in self._opened:
+                self._opened.remove(self)
+        self._file, file = None, self._processes.lockfile
+        if file is not None:
+            self._processes.lockfile = None
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 class FileLock:
@@ -290,6 +325,10 @@ class FileLock:
                 os.close(descriptor)
         except OSError as error:
             raise failure(self._holder_file, "written", error) from error
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _kept_too_long(path: Path, holder: Holder | None) -> StorageError:

@@ -155,6 +155,8 @@ class Options:
 
     def over(self, other: Options) -> Options:
         """Return these options, and those of `other` where these say nothing."""
+        if self == _NO_OPTIONS:  # Mostly so, and this is asked for each attempt.
+            return other
         names = ("cancel", "timeout", "retries", "allocation", "on", "gpus", "cwd")
         mine = {name for name in names if getattr(self, name) is not None}
         mine |= {f"env.{name}" for name, _ in self.env}
@@ -164,6 +166,9 @@ class Options:
             env=tuple({**dict(other.env), **dict(self.env)}.items()),
             sources=(*theirs, *self.sources),
         )
+
+
+_NO_OPTIONS = Options()
 
 
 def need_of(slots: int | None, options: Options) -> Need:
@@ -184,6 +189,9 @@ class Node:
     params: Params = ()
     options: Options = Options()
     slots: tuple[int, ...] | None = ONE_SLOT.indices
+
+    def __hash__(self) -> int:
+        return self.index  # Nodes are the keys of much, and of a run no two have the same.
 
     @property
     def has_gpus(self) -> bool:
@@ -310,4 +318,6 @@ class Attempt:
 
 def printable(text: str) -> str:
     """Return a text with escapes for what breaks a line, commands a terminal, or is not seen."""
+    if text.isprintable():
+        return text
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

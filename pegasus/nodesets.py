@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from configparser import Error as ConfigError
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
@@ -62,8 +63,13 @@ def fold(nodes: Iterable[Node]) -> str:
 
 def fold_names(names: Iterable[str]) -> str:
     """Return names, folded where there is something to fold: `node-[1-2],login`."""
+    return _fold_each(tuple(dict.fromkeys(names)))
+
+
+@lru_cache(maxsize=16)  # After each round of a broadcast, it is mostly the same nodes.
+def _fold_each(names: tuple[str, ...]) -> str:
     kinds: dict[object, list[str]] = {}
-    for name in dict.fromkeys(names):
+    for name in names:
         kinds.setdefault(_kind(name), []).append(name)
     folded = [text for kind in kinds.values() for group in _planes(kind) for text in _folded(group)]
     return printable(",".join(folded))

@@ -171,8 +171,8 @@ class Roster:
         problems: dict[str, PegasusError] = {}
         # What is wrong for all nodes is said of the queue, and no node's fault.
         with suppress(PegasusError):
-            for entry in self._queue.entries(_pass_over):
-                for error in _new_problems(entry, linter, before):
+            for alike in self._queue.alike(_pass_over):
+                for error in _new_problems(next(iter(alike)), linter, before):
                     problems.setdefault(str(error), _of_nodes(error, new))
         _raise([*problems.values()])
 

@@ -51,11 +51,12 @@ def broadcast(settings: Settings, listeners: Iterable[Sink] = ()) -> RunResult:
     from pegasus.modes.attempts import Attempts
     from pegasus.modes.broadcast import BroadcastMode
     from pegasus.modes.broadcasting.participants import Participants
+    from pegasus.modes.workers import Workers
     from pegasus.ssh.group import BroadcastGroup
 
     run = Run(settings, listeners, "broadcast")
     connect = connector_of(settings)
-    group = BroadcastGroup.of(connect(node) for node in run.nodes)
+    group = BroadcastGroup.of([connect(node) for node in run.nodes], Workers().call)
     mode = BroadcastMode(
         run.feed,
         Participants(group, connect, run.emit, run.roster),

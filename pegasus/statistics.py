@@ -253,8 +253,7 @@ class Statistics:
         running = self._running.pop(attempt.key, None)
         if running is not None:
             self._nodes.end(node, attempt.slots, now, is_ready=not is_gone)
-        others = any(one.attempt.node.index == node for one in self._running.values())
-        if is_gone and not others:
+        if is_gone and all(one.attempt.node.index != node for one in self._running.values()):
             self._nodes.disconnect(node, now, running.since if running else now)
         return None if running is None else running.ran(now)
 

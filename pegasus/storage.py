@@ -69,7 +69,8 @@ def read(path: Path) -> bytes:
         StorageError: it can't be read; `errno` is ENOENT where there is none.
     """
     try:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except OSError as error:
         raise failure(path, "read", error) from error
 
@@ -116,20 +117,21 @@ class Staged:
             os.close(self._descriptor)
 
 
-def stage(path: Path, data: bytes, mark: str = "") -> Staged:
+def stage(path: Path, data: bytes, mark: str = "", real: Path | None = None) -> Staged:
     """Write what is to replace the content of a file. See `replace` for its mode and owner.
 
     Args:
         mark: tells it apart from all others; `staged_place` then knows where it is, and it
             will be there even after a power cut.
+        real: where `path` leads, if that is known already.
 
     Raises:
         StorageError: it can't be written; there is nothing.
     """
-    real = Path(os.path.realpath(path))
+    real = real or Path(os.path.realpath(path))
     with failing(path, "written"):
         if mark:
-            place = staged_place(path, mark)
+            place = _beside(real, mark)
             descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         else:
             descriptor, name = tempfile.mkstemp(".tmp", f".{real.name}.", real.parent)
@@ -149,8 +151,11 @@ def stage(path: Path, data: bytes, mark: str = "") -> Staged:
 
 def staged_place(path: Path, mark: str) -> Path:
     """Return where the content is that was staged for a file with this mark."""
-    real = Path(os.path.realpath(path))
-    return real.parent / f".{real.name}.{mark}.next"
+    return _beside(Path(os.path.realpath(path)), mark)
+
+
+def _beside(real: Path, mark: str) -> Path:
+    return real.with_name(f".{real.name}.{mark}.next")
 
 
 def replace(
@@ -176,10 +181,11 @@ def replace(
     Raises:
         StorageError: it can't be written; the old content is still there.
     """
+    real = Path(os.path.realpath(path))
     if mark:
         with failing(path, "written"), contextlib.suppress(FileNotFoundError):
-            os.unlink(staged_place(path, mark))
-    staged = stage(path, data, mark)
+            os.unlink(_beside(real, mark))
+    staged = stage(path, data, mark, real)
     try:
         before_rename()
         return staged.put_in_place()
@@ -251,13 +257,14 @@ def _fill(path: Path, descriptor: int, data: bytes, like: Path) -> Signature:
 
 
 def _resemble(descriptor: int, wanted: os.stat_result) -> None:
-    mode = stat.S_IMODE(wanted.st_mode)
-    with contextlib.suppress(PermissionError):
-        os.fchown(descriptor, -1, wanted.st_gid)
-    with contextlib.suppress(PermissionError):
-        os.fchown(descriptor, wanted.st_uid, -1)
-    if os.fstat(descriptor).st_gid != wanted.st_gid:
-        mode &= ~stat.S_IRWXG
+    mode, had = stat.S_IMODE(wanted.st_mode), os.fstat(descriptor)
+    if (had.st_uid, had.st_gid) != (wanted.st_uid, wanted.st_gid):
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, -1, wanted.st_gid)
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, wanted.st_uid, -1)
+        if os.fstat(descriptor).st_gid != wanted.st_gid:
+            mode &= ~stat.S_IRWXG
     os.fchmod(descriptor, mode)
 
 

@@ -73,7 +73,8 @@ class _Counter:
         jobs: int | None = 0
         try:
             self._signature = self._file.signature()
-            jobs = sum(entry.size for entry in self._file.entries(problems.append))
+            groups = self._file.alike(problems.append)
+            jobs = sum(len(alike) * next(iter(alike)).size for alike in groups)
         except PegasusError as error:
             problems.append(error)
             jobs = None

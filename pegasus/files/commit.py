@@ -50,6 +50,7 @@ class Commits:
         self._journal = journal
         self._run = run
         self._ledger = Ledger(journal.folder)
+        self._real: Path | None = None  # The queue file, wherever links have led to it last.
         self._settled: str | None = None
 
     def settle(self) -> None:
@@ -123,16 +124,18 @@ class Commits:
 
     def _assert_same_file(self) -> None:
         """Have the queue file be the one whose lock is held, wherever a link leads by now."""
-        if folder_of(Path(os.path.realpath(self._path))) != self._journal.folder:
+        real = Path(os.path.realpath(self._path))
+        if real != self._real and folder_of(real) != self._journal.folder:
             raise StorageError(
                 f"{self._path}: leads to another file now; have it lead to the one before, or end"
                 " this run and begin another"
             )
+        self._real = real
 
     @contextmanager
     def _staged(self, data: bytes, mark: str) -> Iterator[Staged]:
         """Stage the new content for a `with` block, whose failure is that of the commit."""
-        staged = storage.stage(self._path, data, mark)
+        staged = storage.stage(self._path, data, mark, self._real)
         try:
             yield staged
         except BaseException:

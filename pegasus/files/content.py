@@ -17,6 +17,10 @@ from pegasus.storage import Signature
 SETTLING = 0.02
 
 
+#: How long a noted signature is, filled up with spaces, in bytes.
+LEFT_SIZE = 160
+
+
 class ChangedError(Exception):
     """Somebody wrote to the file after it was read."""
 
@@ -27,12 +31,15 @@ class Content:
     Args:
         path: the file.
         left: where it is noted how one of us has left the file.
+
+    Attributes:
+        signature: of the file as it was read or written last; None where there was none.
     """
 
     def __init__(self, path: Path, left: Path) -> None:
         self._path = path
         self._left = left
-        self._signature: Signature | None = None
+        self.signature: Signature | None = None
 
     def read(self) -> bytes | None:
         """Return what is in the file, once nobody is in the middle of writing it; None: no file.
@@ -41,40 +48,45 @@ class Content:
             StorageError: it can't be read.
         """
         for _ in range(10):
-            before, self._signature = self._signature, storage.signature(self._path)
+            before, self.signature = self.signature, storage.signature(self._path)
             try:
                 data = storage.read(self._path)
             except StorageError as error:
                 if error.errno == ENOENT:
                     return None
                 raise
-            if not _is_fresh(before, self._signature) or self._is_ours(self._signature):
+            if not _is_fresh(before, self.signature) or self._is_ours(self.signature):
                 break
             time.sleep(SETTLING)
         return data
 
     def written(self, signature: Signature) -> None:
         """Note that it was replaced by one of this signature."""
-        self._signature = signature
+        self.signature = signature
         # Other runs need not wonder whether an editor is still writing.
-        with suppress(OSError), open(self._left, "w", opener=_private) as file:
-            file.write(repr(signature))
+        with suppress(OSError):
+            descriptor = os.open(self._left, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(descriptor, _noted(signature), 0)
+            finally:
+                os.close(descriptor)
 
     def assert_unchanged(self) -> None:
         """Raise a ChangedError if it is no longer what was read or written last."""
-        if storage.signature(self._path) != self._signature:
+        if storage.signature(self._path) != self.signature:
             raise ChangedError
 
     def _is_ours(self, signature: Signature | None) -> bool:
         """Whether a run left the file like this, complete."""
         try:
-            return self._left.read_text() == repr(signature)
-        except OSError:
+            return signature is not None and storage.read(self._left) == _noted(signature)
+        except StorageError:
             return False
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _noted(signature: Signature) -> bytes:
+    """Return a signature as it is noted, always as long: writing over is cheaper than anew."""
+    return repr(signature).ljust(LEFT_SIZE).encode()
 
 
 def _is_fresh(before: Signature | None, now: Signature | None) -> bool:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from pegasus.files.entries import QUEUE, Entry, join
-from pegasus.files.queueindex import Change, Index, Made, Standing
-from pegasus.files.queuetext import Edit, applied, begin
+from pegasus.files.plainlines import entry_of
+from pegasus.files.queueindex import Change, Index, Made
+from pegasus.files.queuetext import Edit, applied
 from pegasus.files.reader import Reader
 from pegasus.files.source import Source
 from pegasus.files.tree import Span
 from pegasus.model import Need
+
+#: How many entries are read at once by who goes through all of them.
+_AT_ONCE = 1000
 
 
 class Replaced(NamedTuple):
@@ -50,16 +54,6 @@ class Known:
     is_plain: bool
     is_flow: bool
 
-    @classmethod
-    def of(cls, data: bytes, reader: Reader, entries: Sequence[Entry]) -> Known:
-        """Return what is known once `reader` has read `data` to its end, as these entries."""
-        text, layout = reader.source.text, reader.layout
-        index = Index.of(
-            Standing(len(text) - begin(text, layout, entry), entry.size, entry.need)
-            for entry in entries
-        )
-        return cls(data, reader.source, index, layout.is_plain, layout.is_flow)
-
     @property
     def is_apart(self) -> bool:
         """Whether each entry can be read without the others."""
@@ -73,10 +67,20 @@ class Known:
     def entries(self, numbers: Sequence[int]) -> list[Entry]:
         """Return the entries with these numbers, which are ascending."""
         if self.is_apart:
-            return [entry for run in _runs(numbers) for entry in self._run(run)]
+            return [entry for run in _runs(numbers) for entry in self._lines(run) or self._run(run)]
         wanted = {*numbers}
         found = enumerate(islice(join(Reader(self.source), QUEUE), max(wanted, default=-1) + 1))
         return [entry for number, entry in found if number in wanted]
+
+    def _lines(self, numbers: range) -> list[Entry]:
+        """Return entries that follow one another if they are plain lines; else none."""
+        found: list[Entry] = []
+        for number in numbers:
+            entry = entry_of(self.source, self.begin(number), self.begin(number + 1))
+            if entry is None:
+                return []
+            found.append(entry)
+        return found
 
     def _run(self, numbers: range) -> Iterator[Entry]:
         """Yield entries that follow one another, without a look at those before."""
@@ -94,6 +98,30 @@ class Known:
         # Brackets go with the last entry, and where there was none.
         is_flow = self.is_flow and len(self.index) > 0 and len(index) > 0
         return Known(data, self.source.with_text(edited), index, self.is_plain, is_flow)
+
+
+class Entries(Sequence[Entry]):
+    """The entries of a content, read from its text when they are wanted: there may be many."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+
+    def __len__(self) -> int:
+        return len(self._known.index)
+
+    def __iter__(self) -> Iterator[Entry]:
+        for first in range(0, len(self), _AT_ONCE):
+            yield from self._known.entries(range(first, min(first + _AT_ONCE, len(self))))
+
+    @overload
+    def __getitem__(self, number: int) -> Entry: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Entry]: ...
+    def __getitem__(self, number: int | slice) -> Entry | list[Entry]:
+        numbers = range(len(self))[number]
+        if isinstance(numbers, range):
+            return self._known.entries(numbers)
+        return self._known.entries([numbers])[0]
 
 
 def _change(replaced: Replaced, length: int) -> Change:

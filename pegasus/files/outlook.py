@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from pegasus.files.known import Known
@@ -42,7 +41,7 @@ class Outlook:
 
     def count(self, need: Need) -> int:
         """Return how many jobs have this need."""
-        return self._counts[need]
+        return self.counts.get(need, 0)
 
     def place_of(self, need: Need) -> Place:
         """Return where the first entry stands whose jobs have this need.
@@ -54,8 +53,6 @@ class Outlook:
         return entry.place
 
     @cached_property
-    def _counts(self) -> Counter[Need]:
-        counts: Counter[Need] = Counter()
-        for need, jobs in self:
-            counts[need] += jobs
-        return counts
+    def counts(self) -> Mapping[Need, int]:
+        """How many jobs have which need. This costs nothing, however long the queue is."""
+        return self._known.index.counts

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from pegasus import storage
 from pegasus.errors import QueueFileError, SettingsError
@@ -21,15 +23,15 @@ from pegasus.files.commit import Commits
 from pegasus.files.consumed import ConsumedFile
 from pegasus.files.content import ChangedError, Content
 from pegasus.files.entries import QUEUE, Entry, join
-from pegasus.files.known import Known, Replaced
+from pegasus.files.known import Entries, Known, Replaced
 from pegasus.files.outlook import Outlook
 from pegasus.files.queueend import Ending
 from pegasus.files.queuejobs import Pick, jobs_of, pick, without
 from pegasus.files.queuetext import New
 from pegasus.files.reader import Reader
-from pegasus.files.source import Source
-from pegasus.files.tolerant import Refuse, TolerantReader
-from pegasus.files.validation import validate
+from pegasus.files.stretches import Lines
+from pegasus.files.tolerant import Refuse
+from pegasus.files.validation import Reading, validate
 from pegasus.journal.file import Journal
 from pegasus.journal.records import WHY_NEVER_STARTED
 from pegasus.locking import FileLock
@@ -37,6 +39,15 @@ from pegasus.model import Job, Need
 from pegasus.storage import Signature
 
 __all__ = ["QueueFile", "Signature", "jobs_of"]
+
+
+class _Picked(NamedTuple):
+    """Jobs of a queue file's content: their positions, and what they are."""
+
+    known: Known
+    positions: Sequence[int]
+    picks: Sequence[Pick]
+    jobs: list[Job]
 
 
 class QueueFile:
@@ -77,7 +88,9 @@ class QueueFile:
         self._lint = lint or (lambda _: None)
         self._ending = Ending(str(path))
         self._known: Known | None = None
-        self._looked_at: tuple[bytes, Reader] | None = None
+        self._known_as: Signature | None = None  # The file's, with what is known in it.
+        self._picked: _Picked | None = None
+        self._looked_at: Reading | None = None
         self._outlook: Outlook | None = None
 
     def signature(self) -> Signature | None:
@@ -100,19 +113,27 @@ class QueueFile:
             QueueFileError: the file is missing; or, while reading, it is no YAML or no list.
             StorageError: it can't be read.
         """
-        data = self._bytes()
-        reader = TolerantReader(Source(data, str(self.path), QueueFileError), QUEUE, refuse)
-        self._looked_at = data, reader
-        return reader.entries()
+        return chain.from_iterable(self.alike(refuse))
 
-    def trust(self, entries: Sequence[Entry]) -> None:
-        """Take what `entries` last read for right, so that it is not checked once more.
+    def alike(self, refuse: Refuse) -> Iterator[Lines | tuple[Entry]]:
+        """Return what `entries` does, in groups whose entries are alike but for words.
 
-        Args:
-            entries: all that it returned; nothing was refused, and whoever asks has linted them.
+        What is right of the first of a group is right of all: no other is to be linted.
+        """
+        self._looked_at = Reading(self._bytes(), str(self.path), refuse)
+        return iter(self._looked_at)
+
+    def trust(self) -> Sequence[Entry]:
+        """Take what `entries` or `alike` last read for right, so that it is not checked once more.
+
+        Nothing was refused, and whoever asks has read all of it, and linted the entries.
+
+        Returns:
+            The entries. They are read from the text when they are wanted.
         """
         if self._looked_at is not None:
-            self._known, self._looked_at = Known.of(*self._looked_at, entries), None
+            self._known, self._looked_at = self._looked_at.known(), None
+        return Entries(self._known) if self._known else ()
 
     def lint_with(self, lint: Callable[[Entry], None]) -> None:
         """Have entries linted by this from now on, those too that have been before."""
@@ -147,12 +168,12 @@ class QueueFile:
             positions: counted from the head from 0, as entries make jobs, and ascending.
         """
         known = self._known or self._read()
-        return _jobs(pick(known, [one for one in positions if one < known.index.jobs]))
+        return self._pick(known, [one for one in positions if one < known.index.jobs]).jobs
 
     def peek(self, count: int) -> list[Job]:
         """Return the first `count` jobs, or as many as there are; for errors see `look`."""
         known = self._read()
-        return _jobs(pick(known, _first(known, count)))
+        return self._pick(known, _first(known, count)).jobs
 
     @property
     def jobs(self) -> int | None:
@@ -168,8 +189,8 @@ class QueueFile:
         Args:
             which: their positions, as for `jobs_at`; or a number: so many from the head, or as
                 many as there are.
-            expected: the jobs that `jobs_at` or `peek` returned. If the file has others there by
-                now, or none, nothing is taken.
+            expected: the jobs that `jobs_at` or `peek` returned, while the lock was held already.
+                If the file has others there by now, or none, nothing is taken.
 
         Returns:
             The jobs that were taken, each with an id that no other job of the file has or had.
@@ -179,18 +200,17 @@ class QueueFile:
             StorageError: a file can't be written; no job was taken.
         """
         while True:
-            known = self._read()
+            known = self._read() if expected is None else self._read_again()
             positions = _first(known, which) if isinstance(which, int) else which
             if not positions or positions[-1] >= known.index.jobs:
                 return []
-            picks = pick(known, positions)
-            jobs = _jobs(picks)
-            if expected is not None and jobs != [*expected]:
+            picked = self._pick(known, positions)
+            if expected is not None and picked.jobs != [*expected]:
                 return []
-            known = without(known, picks)
+            known = without(known, picked.picks)
             with suppress(ChangedError):
                 unchanged = self._content.assert_unchanged
-                jobs, signature = self._commits.take(jobs, known.data, unchanged)
+                jobs, signature = self._commits.take(picked.jobs, known.data, unchanged)
                 self._written(known, signature)
                 return jobs
 
@@ -264,7 +284,26 @@ class QueueFile:
         data = self._bytes(missing)
         if not self._known or self._known.data != data:
             self._known = validate(data, str(self.path), self._lint, self._known)
+        self._known_as = self._content.signature
         return self._known
+
+    def _read_again(self) -> Known:
+        """Return the content, checked, which was read a moment ago, while the lock was held, too.
+
+        Whether it has been changed since is found out as `assert_unchanged` does it.
+        """
+        if self._known and self._known_as and self.signature() == self._known_as:
+            return self._known
+        return self._read()
+
+    def _pick(self, known: Known, positions: Sequence[int]) -> _Picked:
+        """Return the jobs at positions; those that were picked last are kept for being taken."""
+        last = self._picked
+        if last is None or last.known is not known or [*last.positions] != [*positions]:
+            picks = pick(known, positions)
+            jobs = [job for one in picks for job in one.jobs]
+            last = self._picked = _Picked(known, positions, picks, jobs)
+        return last
 
     def _bytes(self, missing: bytes | None = None) -> bytes:
         data = self._content.read()
@@ -278,14 +317,12 @@ class QueueFile:
     def _written(self, known: Known | None, signature: Signature) -> None:
         self._known = known
         self._content.written(signature)
+        self._known_as = signature
+        self._picked = None
 
 
 def _first(known: Known, count: int) -> range:
     return range(min(count, known.index.jobs))
-
-
-def _jobs(picks: Iterable[Pick]) -> list[Job]:
-    return [job for one in picks for job in one.jobs]
 
 
 def _made(new: New) -> tuple[int, Need]:

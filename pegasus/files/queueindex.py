@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain, islice, repeat
 from operator import sub
 from typing import NamedTuple
 
@@ -22,6 +23,16 @@ class Standing(NamedTuple):
     begin: int
     jobs: int
     need: Need
+
+
+class Row(NamedTuple):
+    """Entries that follow one another, each of one job that needs what most do.
+
+    Attributes:
+        begins: how far from the end of the text they begin.
+    """
+
+    begins: array[int]
 
 
 class Made(NamedTuple):
@@ -65,16 +76,25 @@ class Index:
         # Equal needs are one; those that no entry has any more may stay.
         self._table: list[Need] = like._table if like is not None else []
         self._numbers: dict[Need, int] = like._numbers if like is not None else {}
+        self._counts = Counter[int]()  # How many jobs have which need.
 
     @classmethod
-    def of(cls, entries: Iterable[Standing], like: Index | None = None) -> Index:
+    def of(cls, entries: Iterable[Standing | Row], like: Index | None = None) -> Index:
         """Return the index of entries that are given in the order of the file."""
         index = cls(like)
         sizes = array("q")
-        for begin, jobs, need in entries:
-            index._begins.append(begin)
-            sizes.append(jobs)
-            index._needs.append(index._number(need))
+        for one in entries:
+            if isinstance(one, Row):
+                index._begins.extend(one.begins)
+                sizes.extend(repeat(1, len(one.begins)))
+                number, jobs = index._number(Need()), len(one.begins)
+                index._needs.extend(repeat(number, jobs))
+            else:
+                number, jobs = index._number(one.need), one.jobs
+                index._begins.append(one.begin)
+                sizes.append(jobs)
+                index._needs.append(number)
+            index._counts[number] += jobs
         index._begins.reverse()
         index._needs.reverse()
         index._totals.extend(accumulate(reversed(sizes)))
@@ -98,7 +118,20 @@ class Index:
     @property
     def needs(self) -> tuple[Need, ...]:
         """What the jobs need: each need once, in the order of the file."""
-        return tuple(self._table[number] for number in dict.fromkeys(reversed(self._needs)))
+        left = {number for number, jobs in self._counts.items() if jobs}
+        found: list[Need] = []
+        numbers = reversed(self._needs)
+        while left:
+            number = next(numbers)
+            if number in left:
+                left.remove(number)
+                found.append(self._table[number])
+        return tuple(found)
+
+    @property
+    def counts(self) -> dict[Need, int]:
+        """How many jobs have which need."""
+        return {self._table[number]: jobs for number, jobs in self._counts.items() if jobs}
 
     def first_with(self, need: Need) -> int:
         """Return the number of the first entry whose jobs have this need.
@@ -138,8 +171,10 @@ class Index:
     def put_first(self, begin: int, jobs: int, need: Need) -> None:
         """Add an entry before all others; `begin` is how far from the end of the text it is."""
         self._begins.append(begin)
+        number = self._number(need)
         self._totals.append(self.jobs + jobs)
-        self._needs.append(self._number(need))
+        self._needs.append(number)
+        self._counts[number] += jobs
 
     def _number(self, need: Need) -> int:
         number = self._numbers.get(need)
@@ -163,6 +198,19 @@ class Index:
         self._begins += _shifted(other._begins[part], grown)
         self._totals += _shifted(other._totals[part], more)
         self._needs += other._needs[part]
+        self._counts += other._counted(part.start, part.stop)
+
+    def _counted(self, start: int, stop: int) -> Counter[int]:
+        """Return how many jobs have which need, of some entries, counted from the last one."""
+        if 2 * (stop - start) > len(self):  # Then there are less others.
+            others = self._counted(0, start) + self._counted(stop, len(self))
+            return self._counts - others
+        counts = Counter[int]()
+        before = self._totals[start - 1] if start else 0
+        for at in range(start, stop):
+            counts[self._needs[at]] += self._totals[at] - before
+            before = self._totals[at]
+        return counts
 
     def changed(self, changes: Sequence[Change]) -> Index:
         """Return the index once all changes, in the order of the file, are made."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 
 from pegasus.errors import PlacedError
@@ -47,8 +46,8 @@ class Source:
 
     def with_text(self, text: str) -> Source:
         """Return the source of another text in the same file."""
-        other = copy.copy(self)
-        other.text, other._counted = text, (0, 0)
+        other = Source(b"", self.file, self.error)
+        other.bom, other.text = self.bom, text
         return other
 
     def part(self, begin: int, end: int | None = None) -> Source:

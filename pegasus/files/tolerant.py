@@ -131,6 +131,7 @@ class TolerantReader(Reader):
                 if self._anchors.get(name, (-1,))[0] != start:
                     self._anchors.pop(name, None)
                     self._lost.add(name)
+                    self.layout.is_plain = False
 
     def _alias(self, event: Any) -> Value:
         if event.anchor in self._lost and event.anchor not in self._anchors:

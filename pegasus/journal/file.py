@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pegasus.errors import JournalError
 from pegasus.journal.logs import last_job
@@ -37,9 +37,11 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = journal_path(folder)
+        self._name = os.fspath(self.path)
         self._lock = BareLock.of(folder / "journal.lock")
         self._header = b""  # The first line that has been found right.
         self._kept: tuple[int, int] | None = None  # The file that a power cut can't take away.
+        self._left: tuple[tuple[int, int], int] | None = None  # It, and its size, as we left it.
 
     def append(self, *records: Record, sync: bool = False) -> None:
         """Add records, all or none of them.
@@ -55,29 +57,32 @@ class Journal:
         with self._lock.hold(PATIENCE), failing(self.path, "written"):
             descriptor = self._open()
             try:
-                size = self._mended(descriptor)
+                status = os.fstat(descriptor)
+                file, size = _identity(status), status.st_size
+                if (file, size) != self._left:
+                    size = self._mended(descriptor, size)
                 if is_new := not size:
                     # On the disk before anything else: a file that begins otherwise is refused.
                     header = self._new_header()
                     extend(descriptor, header, 0, sync=True)
                     size = len(header)
                 if sync:
-                    self._keep(descriptor, is_new)
+                    self._keep(file, is_new)
                 extend(descriptor, data, size, sync=sync)
+                self._left = file, size + len(data)
             finally:
                 os.close(descriptor)
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
-            return os.open(self.path, flags, 0o600)
+            return os.open(self._name, flags, 0o600)
         except FileNotFoundError:
             make_folder(self.folder)
-            return os.open(self.path, flags, 0o600)
+            return os.open(self._name, flags, 0o600)
 
-    def _mended(self, descriptor: int) -> int:
+    def _mended(self, descriptor: int, size: int) -> int:
         """Return the file's size, once it ends with a whole line."""
-        size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             size = _end_of_lines(descriptor, size)
             os.ftruncate(descriptor, size)
@@ -87,9 +92,8 @@ class Journal:
             self._header = header
         return size
 
-    def _keep(self, descriptor: int, is_new: bool) -> None:
+    def _keep(self, file: tuple[int, int], is_new: bool) -> None:
         """Have the file itself on the disk, and the folders that were made for it."""
-        file = _identity(os.fstat(descriptor))
         if is_new or self._kept != file:
             for folder in (self.folder, *self.folder.parents[:2]):
                 sync_folder(folder)
@@ -112,6 +116,7 @@ class JournalReader:
 
     def __init__(self, folder: Path, *events: str) -> None:
         self.path = journal_path(folder)
+        self._name = os.fspath(self.path)
         self._wanted = tuple(f'{{"event": "{event}"'.encode() for event in events) or b""
         self._file: tuple[int, int] | None = None
         self._header = b""
@@ -133,18 +138,24 @@ class JournalReader:
             StorageError: it can't be read.
         """
         found, is_same = None, self._file is None
-        gone = suppress(FileNotFoundError)
-        with failing(self.path, "read"), gone, open(self.path, "rb", buffering=0) as file:
-            found, is_same = _identity(os.fstat(file.fileno())), self._is_same(file)
+        with failing(self.path, "read"), suppress(FileNotFoundError), self._opened() as descriptor:
+            status = os.fstat(descriptor)
+            found, is_same = _identity(status), self._is_same(descriptor, status)
         if not is_same:
             self._file, self._header, self._offset = found, b"", 0
         return not is_same
 
-    def _is_same(self, file: BinaryIO) -> bool:
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        descriptor = os.open(self._name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _is_same(self, descriptor: int, status: os.stat_result) -> bool:
         """Whether an open file is the one that was read, and has what was read of it."""
-        number = file.fileno()
-        status = os.fstat(number)
-        header = os.pread(number, len(self._header), 0)
+        header = os.pread(descriptor, len(self._header), 0)
         is_long = status.st_size >= self._offset
         return is_long and (self._file, self._header) == (_identity(status), header)
 
@@ -157,27 +168,30 @@ class JournalReader:
             StorageError: it can't be read.
             JournalError: the journal is of another version.
         """
-        with failing(self.path, "read"):
-            try:
-                file = open(self.path, "rb")  # noqa: SIM115
-            except FileNotFoundError:
-                return
-            with file:
-                self._file = self._file or _identity(os.fstat(file.fileno()))
-                if self._is_same(file):
-                    yield from self._records(file)
+        with failing(self.path, "read"), suppress(FileNotFoundError), self._opened() as descriptor:
+            status = os.fstat(descriptor)
+            self._file = self._file or _identity(status)
+            if status.st_size > self._offset and self._is_same(descriptor, status):
+                yield from self._records(descriptor, status.st_size)
 
-    def _records(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
-        file.seek(self._offset)
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            is_header = not self._offset
-            if is_header:
+    def _records(self, descriptor: int, end: int) -> Iterator[dict[str, Any]]:
+        for line in self._lines(descriptor, end):
+            if not self._offset:
                 self.last_id, self._header = check_header(self.path, line), line
             self._offset += len(line)
-            if not is_header and line.startswith(self._wanted):
+            if self._header is not line and line.startswith(self._wanted):
                 yield from filter(None, [decode(line)])
+
+    def _lines(self, descriptor: int, end: int) -> Iterator[bytes]:
+        """Yield the whole lines from the offset on; it goes on with each."""
+        most = CHUNK
+        while (size := min(end - self._offset, most)) > 0:
+            *lines, rest = os.pread(descriptor, size, self._offset).split(b"\n")
+            yield from (line + b"\n" for line in lines)
+            if not lines:
+                if len(rest) < most:
+                    return  # It is yet to be written to its end.
+                most *= 2
 
 
 def check_header(path: Path, line: bytes) -> int:

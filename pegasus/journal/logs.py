@@ -23,7 +23,11 @@ HELD = 1 << 20
 #: How long it is not tried again after a log could not be written, in seconds.
 RETRY = 0.5
 
+#: How long after its last change a log that ends is as old as it should be, in seconds.
+FRESH = 1.0
+
 _NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,17})\.(?:out|err)")
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 SUFFIXES = {Stream.STDOUT: "out", Stream.STDERR: "err"}
 
 #: A job's id, and the number of its attempt.
@@ -64,13 +68,14 @@ class Log:
         problem: why it can't be written now, or None.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.size = self.lost = 0
         self.problem: StorageError | None = None
         self._path = path
         self._descriptor: int | None = None
         self._held = bytearray()
         self._retry_at = 0.0
+        self._changed_at = float("-inf")  # What was there before may be of any age.
 
     def open(self) -> None:
         """Open it, unless that is done; what is in it already stays.
@@ -81,7 +86,7 @@ class Log:
         try:
             self._open()
         except OSError as error:
-            self.problem = failure(self._path, "written", error)
+            self.problem = failure(Path(self._path), "written", error)
             raise self.problem from error
         self.problem = None
 
@@ -112,20 +117,27 @@ class Log:
         self._held.clear()
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
-            with contextlib.suppress(OSError):
-                os.utime(descriptor)  # How old it is counts from the end of the attempt.
+            if time.monotonic() - self._changed_at > FRESH:
+                with contextlib.suppress(OSError):
+                    os.utime(descriptor)  # How old it is counts from the end of the attempt.
             with contextlib.suppress(OSError):
                 os.close(descriptor)
 
     def _open(self) -> int:
         if self._descriptor is None:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             try:
-                self._descriptor = os.open(self._path, flags, 0o600)
+                self._descriptor = self._make()
+            except FileExistsError:
+                self._descriptor = os.open(self._path, _FLAGS)
             except FileNotFoundError:
-                make_folder(self._path.parent)
-                self._descriptor = os.open(self._path, flags, 0o600)
+                make_folder(Path(self._path).parent)
+                self._descriptor = self._make()
         return self._descriptor
+
+    def _make(self) -> int:
+        descriptor = os.open(self._path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        self._changed_at = time.monotonic()
+        return descriptor
 
     def _put(self, data: bytes) -> bytes:
         """Write; return what could not be written."""
@@ -134,8 +146,9 @@ class Log:
             while rest:
                 rest = rest[os.write(self._open(), rest) :]
             self.problem = None
+            self._changed_at = time.monotonic()
         except OSError as error:
-            self.problem = failure(self._path, "written", error)
+            self.problem = failure(Path(self._path), "written", error)
             self._retry_at = time.monotonic() + RETRY
         return bytes(rest)
 
@@ -149,50 +162,55 @@ class Log:
 
 
 class AttemptLogs:
-    """The logs of an attempt; what is said of `Log` is said of both together."""
+    """The logs of an attempt; what is said of `Log` is said of both together.
 
-    def __init__(self, folder: Path, key: Key) -> None:
-        self._logs = {
-            stream: Log(log_path(folder, *key, suffix)) for stream, suffix in SUFFIXES.items()
-        }
+    Args:
+        stem: their path, but for the suffix.
+    """
+
+    def __init__(self, stem: str) -> None:
+        self._out, self._err = (Log(f"{stem}.{suffix}") for suffix in SUFFIXES.values())
 
     def open(self) -> None:
         """Open both; see `Log.open`."""
-        for log in self._logs.values():
-            log.open()
+        self._out.open()
+        self._err.open()
 
     def write(self, stream: Stream, data: bytes) -> None:
         """Add to one of them; see `Log.write`."""
-        self._logs[stream].write(data)
+        self._of(stream).write(data)
 
     def flush(self) -> None:
         """Flush both; see `Log.flush`."""
-        for log in self._logs.values():
-            log.flush()
+        self._out.flush()
+        self._err.flush()
 
     def close(self) -> None:
         """Close both; see `Log.close`."""
-        for log in self._logs.values():
-            log.close()
+        self._out.close()
+        self._err.close()
 
     def size(self, stream: Stream) -> int:
         """Return how many bytes of a stream there were."""
-        return self._logs[stream].size
+        return self._of(stream).size
 
     @property
     def held(self) -> int:
         """How many bytes wait in memory."""
-        return sum(log.held for log in self._logs.values())
+        return self._out.held + self._err.held
 
     @property
     def missing(self) -> int:
         """How many bytes are not in the logs: they could not be kept, or wait."""
-        return sum(log.lost + log.held for log in self._logs.values())
+        return self._out.lost + self._err.lost + self.held
 
     @property
     def problem(self) -> StorageError | None:
         """Why one of them can't be written now, or None."""
-        return next((log.problem for log in self._logs.values() if log.problem), None)
+        return self._out.problem or self._err.problem
+
+    def _of(self, stream: Stream) -> Log:
+        return self._out if stream is Stream.STDOUT else self._err
 
 
 class Logs:
@@ -203,8 +221,9 @@ class Logs:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = str(logs_folder(folder))
 
     def of(self, key: Key) -> AttemptLogs:
         """Return the logs of an attempt; they are opened by `open`, or by what is written."""
-        return AttemptLogs(self._folder, key)
+        job, attempt = key
+        return AttemptLogs(f"{self._folder}/{job}.{attempt}")

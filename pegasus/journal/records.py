@@ -46,6 +46,8 @@ WHY_RETRY = "retry"
 
 Record = Mapping[str, Any]
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
 #: What a job is known by: its template, parameters, options and number of slots.
 JobText = tuple[str, Params, Written, int | None]
 
@@ -62,7 +64,7 @@ def record(event: str, run: str, **fields: Any) -> dict[str, Any]:
 
 def encode(value: Record) -> bytes:
     """Return a record as a line. What is no Unicode text is escaped, as JSON has it."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return _JSON.encode(value).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def decode(line: bytes) -> dict[str, Any] | None:

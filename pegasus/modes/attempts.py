@@ -13,13 +13,15 @@ from pegasus.events import (
     AttemptEnded,
     AttemptStarted,
     CancelCommandEnded,
+    Output,
     Sink,
+    Stream,
 )
 from pegasus.model import ONE_SLOT, Attempt, Ending, Job, Node, Options, Outcome, Slots
 from pegasus.modes.cancelling import WITHIN, CancelCommand
 from pegasus.modes.reconnect import Clock
 from pegasus.plan import Plan, plan
-from pegasus.ssh.base import Cancellation, Connect, Connection
+from pegasus.ssh.base import Cancellation, Connect, Connection, OnOutput
 
 #: How attempts end whose jobs may be run again: not those that somebody has cancelled.
 REPEATED = frozenset({Outcome.FAILED, Outcome.SIGNALLED, Outcome.TIMED_OUT, Outcome.LOST})
@@ -153,14 +155,8 @@ class Attempts:
         self._emit(AttemptStarted(running.attempt))
         if not is_kept:
             return self.forgo(running)
-        command = self._cancel_command(running)
-        if running.plan.cancel is not None and running.cancellation.outcome is None:
-            running.cancellation.on_cancel(command.start)
-        ending = self._execute(running, command)
-        problem = command.finish()
+        ending, problem = self._execute_cancellably(running)
         if isinstance(ending, Ending):
-            is_lost = ending.outcome is Outcome.LOST and running.plan.cancel is not None
-            running.owes_cancel = is_lost and not command.is_started
             ending = _explain(ending, running.plan, problem)
             again = running.may_repeat(ending) and not self._are_last
             self._emit(AttemptEnded(running.attempt, ending, again))
@@ -198,7 +194,28 @@ class Attempts:
             running.attempt, plan.cancel or "", self.connect, self._emit, within, plan.surroundings
         )
 
-    def _execute(self, running: Running, command: CancelCommand) -> Ending | NeverStartedError:
+    def _execute_cancellably(self, running: Running) -> tuple[Ending | NeverStartedError, str]:
+        """Execute an attempt, and its cancel command when it comes to that.
+
+        Return how it ended and what was wrong with the cancel command, or nothing.
+        """
+        if running.plan.cancel is None:
+            attempt = running.attempt
+
+            def emit_output(stream: Stream, data: bytes) -> None:
+                self._emit(Output(attempt, stream, data))
+
+            return self._execute(running, emit_output), ""
+        command = self._cancel_command(running)
+        if running.cancellation.outcome is None:
+            running.cancellation.on_cancel(command.start)
+        ending = self._execute(running, command.on_output)
+        problem = command.finish()
+        is_lost = isinstance(ending, Ending) and ending.outcome is Outcome.LOST
+        running.owes_cancel = is_lost and not command.is_started
+        return ending, problem
+
+    def _execute(self, running: Running, on_output: OnOutput) -> Ending | NeverStartedError:
         cancellation, plan = running.cancellation, running.plan
 
         def announce(pid: int | None) -> None:
@@ -207,7 +224,7 @@ class Attempts:
         try:
             return running.connection.attempt(
                 plan.command,
-                command.on_output,
+                on_output,
                 cancellation,
                 plan.timeout,
                 announce,

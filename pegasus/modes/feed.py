@@ -164,7 +164,9 @@ class Feed:
         jobs = self._queue.jobs
         if jobs is not None and jobs != self._counted:
             self._counted = jobs
-            self._emit(QueueCounted(jobs, self._queue.outlook or ()))
+            outlook = self._queue.outlook
+            needs = tuple(outlook.counts.items()) if outlook is not None else ()
+            self._emit(QueueCounted(jobs, needs))
 
     def _settle(self) -> None:
         if not self._returned:

@@ -143,8 +143,7 @@ class QueueMode:
             return True
         if self._paused:  # Perhaps to empty the queue and fill it anew.
             return False
-        is_waiting = any(one.is_drained for one in there) or self._nodes.connecting
-        if self._repeating and is_waiting:
+        if self._repeating and (self._nodes.connecting or any(one.is_drained for one in there)):
             return False
         # What has failed and still waits can't be filled for any free node, and stays failed.
         outlook = self._feed.outlook
@@ -178,7 +177,7 @@ class QueueMode:
         self._tell_when_idle()
 
     def _choose(self, outlook: Outlook) -> list[tuple[int, Pick]]:
-        if self._draining or self._paused:
+        if self._draining or self._paused or not outlook.jobs:
             return []
         vacancies = self._schedule.vacancies()
         if not self._repeating.keep_room(vacancies, self._schedule.is_unfit):

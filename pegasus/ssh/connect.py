@@ -1,4 +1,4 @@
-"""Which connection a node gets. Import this late: it loads Fabric and Paramiko."""
+"""Which connection a node gets. Fabric and Paramiko are loaded when the first one is over SSH."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 
 from pegasus.model import Node
 from pegasus.ssh.base import Connect, Connection
-from pegasus.ssh.connection import NodeConnection
 from pegasus.ssh.local import LocalConnection
 from pegasus.ssh.login.gate import ALL, EACH, Gate
 
@@ -35,6 +34,8 @@ def connector(
     def connect(node: Node) -> Connection:
         if node.host.is_local:
             return LocalConnection(node, kill_grace=kill_grace)
+        from pegasus.ssh.connection import NodeConnection
+
         return NodeConnection(
             node,
             gate=gate,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import threading
-from typing import Any
 
 from pegasus.errors import NeverStartedError, UnreachableError
 from pegasus.model import NO_SURROUNDINGS, Ending, Node, Surroundings
 from pegasus.ssh.base import Cancellation, GivenUpError, OnAnnounced, OnOutput, Peer, nobody
 from pegasus.ssh.login.gate import Gate
 from pegasus.ssh.openssh.config import ssh_command
-from pegasus.ssh.running import runner
 from pegasus.ssh.running.endings import refuse
+from pegasus.ssh.running.order import NotStartedError, Order, RefusedError
 from pegasus.ssh.running.stream import NotBegunError
 from pegasus.ssh.trunk import Trunk
 from pegasus.ssh.trunks import Trunks
@@ -82,12 +81,12 @@ class NodeConnection:
         refused = refuse(command, surroundings, on_output)
         if refused is not None:
             return refused
-        arguments = runner.options(
-            on_output, cancellation, self._grace, timeout, on_announced, surroundings
+        order = Order(
+            command, on_output, cancellation, self._grace, timeout, on_announced, surroundings
         )
         closing = self._begin()
         try:
-            return self._attempt_twice(command, arguments, closing)
+            return self._attempt_twice(order, closing)
         except NotBegunError as error:
             raise NeverStartedError(self.node, "session", self._advise(error)) from error
         except UnreachableError as error:
@@ -120,34 +119,30 @@ class NodeConnection:
                 self._closing = threading.Event()
             return self._closing
 
-    def _attempt_twice(
-        self, command: str, arguments: dict[str, Any], closing: threading.Event
-    ) -> Ending:
+    def _attempt_twice(self, order: Order, closing: threading.Event) -> Ending:
         """Run a command; where an SSH connection proves to be broken, over another one."""
         try:
-            return self._attempt_once(command, arguments, closing)
-        except runner.NotStartedError as error:
-            if isinstance(error, runner.RefusedError) or closing.is_set():
+            return self._attempt_once(order, closing)
+        except NotStartedError as error:
+            if isinstance(error, RefusedError) or closing.is_set():
                 raise NeverStartedError(self.node, "session", str(error)) from error
         try:
-            return self._attempt_once(command, arguments, closing)
-        except runner.NotStartedError as error:
+            return self._attempt_once(order, closing)
+        except NotStartedError as error:
             raise NeverStartedError(self.node, "session", str(error)) from error
 
-    def _attempt_once(
-        self, command: str, arguments: dict[str, Any], closing: threading.Event
-    ) -> Ending:
+    def _attempt_once(self, order: Order, closing: threading.Event) -> Ending:
         """Run a command over an SSH connection whose server has a session for it."""
         while True:
-            trunk = self._trunks.enter(closing, arguments["cancellation"])
+            trunk = self._trunks.enter(closing, order.cancellation)
             try:
-                ending = trunk.attempt(command, arguments)
-            except runner.RefusedError:
+                ending = trunk.attempt(order)
+            except RefusedError:
                 if not self._trunks.leave_full(trunk):
                     raise
             except BaseException as error:
-                is_wanted = arguments["cancellation"].outcome is None  # If not, that is why.
-                is_broken = is_wanted and isinstance(error, runner.NotStartedError)
+                is_wanted = order.cancellation.outcome is None  # If not, that is why.
+                is_broken = is_wanted and isinstance(error, NotStartedError)
                 self._trunks.leave(trunk, is_broken=is_broken)
                 raise
             else:

@@ -10,9 +10,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import invoke
-from invoke.runners import Local, Runner
-
 from pegasus.errors import NeverStartedError
 from pegasus.events import Stream
 from pegasus.locking import user
@@ -20,8 +17,13 @@ from pegasus.model import NO_SURROUNDINGS, Ending, Node, Outcome, Surroundings
 from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, Peer, nobody
 from pegasus.ssh.running import watchdog
 from pegasus.ssh.running.endings import exit_ending, refuse
-from pegasus.ssh.running.runner import OPTIONS, NotStartedError, StreamingRunner, options
-from pegasus.ssh.running.stream import CHUNK, NotBegunError
+from pegasus.ssh.running.order import NotStartedError, Order
+from pegasus.ssh.running.stream import Follower, NotBegunError
+
+#: How much is read at once, in bytes: what a pipe holds.
+_CHUNK = 64 * 1024
+
+_TOO_EARLY = "disconnected before the command began"
 
 
 class LocalProcess:
@@ -72,13 +74,26 @@ class LocalProcess:
     def read(self) -> Iterator[tuple[Stream, bytes]]:
         """See `Process.read`."""
         for key in self._ready:
-            data = os.read(key.fd, CHUNK)
+            data = os.read(key.fd, _CHUNK)
             if key.data is None:
                 continue
             if data:
                 yield key.data, data
             else:
                 self._selector.unregister(key.fileobj)
+
+    def tell(self, leash: bytes) -> None:
+        """Tell the watchdog its command.
+
+        Raises:
+            NotStartedError: that failed. An unfinished command is never run.
+        """
+        rest = memoryview(leash)
+        try:
+            while rest:
+                rest = rest[self._process.stdin.write(rest) :]  # type: ignore[union-attr]
+        except (OSError, ValueError) as error:  # ValueError: it was let go.
+            raise NotStartedError(f"sh ended before it began: {error}") from error
 
     def let_go(self) -> None:
         """See `Process.let_go`. Any thread may call it."""
@@ -108,41 +123,24 @@ def _close(pipe: Any) -> None:
         pipe.close()
 
 
-class LocalRunner(StreamingRunner, Local):
-    """Runs a command as a subprocess, in the current directory."""
+def _start(order: Order) -> LocalProcess:
+    """Run the watchdog, in the current directory; it is not told its command yet.
 
-    running: LocalProcess
-
-    def start(self, command: str, shell: str, env: dict[str, Any]) -> None:
-        """Run the watchdog and tell it the command.
-
-        Raises:
-            NotStartedError: that failed. An unfinished command is never run.
-        """
-        try:
-            process = subprocess.Popen(
-                watchdog.argv(self.opts["grace"]),
-                env=env,
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # a Ctrl-C in the terminal is for us alone
-            )
-            self.running = _followed(process)
-        except (OSError, RuntimeError) as error:  # RuntimeError: out of threads.
-            raise NotStartedError(f"can't start sh: {error}") from error
-        self.opts["on_process"](self.running)
-        try:
-            _write(process, watchdog.leash(command, self.opts["surroundings"]))
-        except OSError as error:
-            raise NotStartedError(f"sh ended before it began: {error}") from error
-
-    def stop(self) -> None:
-        """Close the pipes."""
-        Runner.stop(self)
-        if hasattr(self, "running"):
-            self.running.dispose()
+    Raises:
+        NotStartedError: that failed.
+    """
+    try:
+        process = subprocess.Popen(
+            watchdog.argv(order.grace),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C in the terminal is for us alone
+        )
+        return _followed(process)
+    except (OSError, RuntimeError) as error:  # RuntimeError: out of threads.
+        raise NotStartedError(f"can't start sh: {error}") from error
 
 
 def _followed(process: subprocess.Popen[bytes]) -> LocalProcess:
@@ -155,12 +153,6 @@ def _followed(process: subprocess.Popen[bytes]) -> LocalProcess:
         raise
 
 
-def _write(process: subprocess.Popen[bytes], data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[process.stdin.write(rest) :]  # type: ignore[union-attr]
-
-
 class LocalConnection:
     """Runs commands on this host; see `pegasus.ssh.base.Connection`."""
 
@@ -171,8 +163,6 @@ class LocalConnection:
         self._lock = threading.Lock()  # Guards what follows.
         self._running: set[LocalProcess] = set()
         self._closing = threading.Event()  # Of what runs now; what runs later has another.
-        overrides = {"run": {**OPTIONS, "on_process": None}}
-        self._context = invoke.Context(invoke.Config(overrides=overrides, lazy=True))
 
     def open(self) -> None:
         """Do nothing: this host is there."""
@@ -193,17 +183,19 @@ class LocalConnection:
         refused = refuse(command, surroundings, on_output)
         if refused is not None:
             return refused
-        arguments = options(
-            on_output, cancellation, self._grace, timeout, on_announced, surroundings
+        order = Order(
+            command, on_output, cancellation, self._grace, timeout, on_announced, surroundings
         )
         closing = self._begin()
         try:
-            ending = self._run(command, arguments, closing)
+            ending = self._run(order, closing)
         except NotStartedError as error:
+            if closing.is_set():
+                return Ending(Outcome.CANCELLED, detail=_TOO_EARLY)
             raise NeverStartedError(self.node, "session", str(error)) from error
         except NotBegunError as error:
             if closing.is_set():
-                return Ending(Outcome.CANCELLED, detail="disconnected before the command began")
+                return Ending(Outcome.CANCELLED, detail=_TOO_EARLY)
             problem = f"sh did not run the command: {error}; `sh -c true` must work here"
             raise NeverStartedError(self.node, "session", problem) from error
         if closing.is_set() and cancellation.outcome is None:
@@ -230,19 +222,16 @@ class LocalConnection:
                 self._closing = threading.Event()
             return self._closing
 
-    def _run(self, command: str, arguments: dict[str, Any], closing: threading.Event) -> Ending:
-        runner = LocalRunner(self._context)
-
-        def remember(process: LocalProcess) -> None:
+    def _run(self, order: Order, closing: threading.Event) -> Ending:
+        process = _start(order)
+        try:
             with self._lock:
                 self._running.add(process)
             if closing.is_set():
                 process.let_go()
-
-        try:
-            result: Any = runner.run(command, on_process=remember, **arguments)
+            process.tell(watchdog.leash(order.command, order.surroundings))
+            return Follower(process, order).run()
         finally:
             with self._lock:
-                self._running.discard(getattr(runner, "running", None))
-        ending: Ending = result.ending
-        return ending
+                self._running.discard(process)
+            process.dispose()

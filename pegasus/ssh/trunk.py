@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from dataclasses import dataclass
 from typing import Any
 
 import fabric
-from paramiko import Channel, SSHConfig
+from paramiko import SSHConfig
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Ending, Node, Outcome
@@ -17,19 +18,23 @@ from pegasus.ssh.login.dial import Line, first_hop
 from pegasus.ssh.login.gate import DroppedError, Gate
 from pegasus.ssh.login.handshake import Handshake
 from pegasus.ssh.openssh.config import resolve
-from pegasus.ssh.running import runner
-from pegasus.ssh.running.session import equip
+from pegasus.ssh.running.ahead import Ahead
+from pegasus.ssh.running.order import Order, RefusedError
+from pegasus.ssh.running.process import RemoteProcess
+from pegasus.ssh.running.session import Session
+from pegasus.ssh.running.stream import Follower, NotBegunError
 
 _DISCONNECTED = "disconnected while the command ran"
+_UNANSWERED = "the server has not said whether it runs the command"
 
 #: So many refusals may be due to a session that has just ended.
 _STALE_REFUSALS = 2
 
 
+@functools.cache
 def _fabric_config() -> fabric.Config:
-    """Fabric's configuration with our runner; its files and variables are not read."""
-    overrides = {"runners": {"remote": runner.RemoteRunner}, "run": runner.OPTIONS}
-    return fabric.Config(overrides=overrides, ssh_config=SSHConfig(), lazy=True)
+    """Fabric's configuration, for all trunks; its files and variables are not read."""
+    return fabric.Config(ssh_config=SSHConfig(), lazy=True)
 
 
 def _software(banner: str) -> str:
@@ -71,6 +76,10 @@ class Trunk(fabric.Connection):  # type: ignore[misc]
         sessions: what is known of its sessions.
     """
 
+    # Fabric sets this one without having declared it, and what is not declared it takes for
+    # configuration, which it then works out anew: while other trunks read it.
+    inline_ssh_env = True
+
     def __init__(
         self,
         node: Node,
@@ -91,7 +100,7 @@ class Trunk(fabric.Connection):  # type: ignore[misc]
         # Attributes of a Context become configuration unless they are set like this.
         self._set(node=node, _gate=gate, _config_file=ssh_config, _dead_after=dead_after)
         self._set(_line=None, _closing=closing, _is_closed=False)
-        self._set(sessions=Sessions())
+        self._set(sessions=Sessions(), _ahead=None)
 
     def derive_shorthand(self, host_string: str) -> dict[str, Any]:
         """Take a host's name as it is: it was read from hosts.yaml in parts."""
@@ -121,10 +130,11 @@ class Trunk(fabric.Connection):  # type: ignore[misc]
             if isinstance(error, UnreachableError):
                 raise
             raise UnreachableError(self.node, "connect", str(error)) from error
-        self._set(client=client, transport=client.get_transport())
+        transport = client.get_transport()
+        self._set(_ahead=Ahead(transport), client=client, transport=transport)
         self._check_closing()
 
-    def attempt(self, command: str, arguments: dict[str, Any]) -> Ending:
+    def attempt(self, order: Order) -> Ending:
         """Run a command in a session of its own; return how it ended.
 
         Raises:
@@ -132,24 +142,20 @@ class Trunk(fabric.Connection):  # type: ignore[misc]
             NotStartedError: the command did not begin for another reason.
             NotBegunError: something else ran.
         """
-        sessions, refusals = self.sessions, 0
-        while True:
-            ended = sessions.ended
-            try:
-                return self._run_once(command, arguments)
-            except runner.RefusedError:
-                refusals += 1
-                # One that has just ended may still count, for two refusals: by the first one, its
-                # end has been sent there, and by the second, the server has taken note of it.
-                if ended == sessions.ended and (not ended or refusals > _STALE_REFUSALS):
-                    raise
-
-    def create_session(self) -> Channel:
-        """Return a new session with the environment and the agent that it shall have."""
-        channel = super().create_session()
+        session = self._ahead.take() or self._ask_for_session()
         self.sessions.have_been = True
-        equip(channel, self._target)
-        return channel
+        try:
+            # Where no command has been run, this one may be the only one.
+            then = self._ahead.ask(self.sessions.used) if self.sessions.ended else []
+            session.begin(order, self._target, then)
+            ending = _follow(RemoteProcess(session), order)
+        finally:
+            session.close()
+        if ending.outcome is not Outcome.LOST:
+            self._ahead.note_life()
+        elif self._closing.is_set():
+            return Ending(Outcome.CANCELLED, detail=_DISCONNECTED)
+        return ending
 
     @property
     def peer(self) -> Peer:
@@ -167,11 +173,25 @@ class Trunk(fabric.Connection):  # type: ignore[misc]
             self._set(_line=None)
             line.close()
 
-    def _run_once(self, command: str, arguments: dict[str, Any]) -> Ending:
-        ending: Ending = self.run(command, **arguments).ending
-        if ending.outcome is Outcome.LOST and self._closing.is_set():
-            return Ending(Outcome.CANCELLED, detail=_DISCONNECTED)
-        return ending
+    def _ask_for_session(self) -> Session:
+        """Return a session that is open, after all that the server may mean by refusing one."""
+        sessions, refusals = self.sessions, 0
+        while True:
+            ended = sessions.ended
+            session = Session(self.transport)
+            try:
+                session.open()
+                return session
+            except RefusedError:
+                session.close()
+                ahead: Session | None = self._ahead.take()  # It may have the last place.
+                if ahead is not None:
+                    return ahead
+                refusals += 1
+                # One that has just ended may still count, for two refusals: by the first one, its
+                # end has been sent there, and by the second, the server has taken note of it.
+                if ended == sessions.ended and (not ended or refusals > _STALE_REFUSALS):
+                    raise
 
     def _take_line(self, line: Line) -> None:
         """Remember the line that is being connected, so that `close` can end that too."""
@@ -184,3 +204,17 @@ class Trunk(fabric.Connection):  # type: ignore[misc]
         if self._closing.is_set() or self._is_closed:
             self.close()
             raise UnreachableError(self.node, "connect", "disconnected while connecting")
+
+
+def _follow(process: RemoteProcess, order: Order) -> Ending:
+    """Follow a command to its end; see `Follower.run`.
+
+    Where nothing is heard of it and the server has not even said whether it runs it, it may have
+    begun all the same.
+    """
+    try:
+        return Follower(process, order).run()
+    except NotBegunError as error:
+        if process.is_answered:
+            raise
+        return Ending(Outcome.LOST, detail=f"{_UNANSWERED}: {error}")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from invoke import Context, task
 
 from pegasus.errors import SettingsError
-from pegasus.model import Job
 from pegasus.settings import Settings
 from pegasus.tasks.arguments import ids_of
 from pegasus.tasks.options import StrPath
 from pegasus.tasks.task import PegasusTask, help_for, reported
+
+if TYPE_CHECKING:
+    from pegasus.model import Job
 
 
 @task(

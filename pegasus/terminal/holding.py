@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 #: How many bytes are kept in memory, of each output that is held.
 IN_MEMORY = 128 * 1024
+#: How many bytes of records are read at a time.
+BATCH = 64 * 1024
 
 
 class Held:
@@ -25,13 +27,13 @@ class Held:
         self._memory = bytearray()
         self._file: io.FileIO | None = None
 
-    def add(self, records: Iterable[bytes]) -> None:
-        """Keep records.
+    def add(self, records: bytes) -> None:
+        """Keep one record, or several.
 
         Raises:
             OSError: there is no room for more. All that was added is kept nevertheless.
         """
-        self._memory += b"".join(records)
+        self._memory += records
         if len(self._memory) < IN_MEMORY:
             return
         if self._file is None:
@@ -39,8 +41,8 @@ class Held:
         while self._memory:
             del self._memory[: self._file.write(self._memory)]
 
-    def records(self) -> Iterator[bytes]:
-        """Yield all records, in order.
+    def batches(self) -> Iterator[bytes]:
+        """Yield all records in order, several at a time.
 
         Raises:
             OSError: they can't be read.
@@ -48,12 +50,13 @@ class Held:
         rest = b""
         if self._file is not None:
             self._file.seek(0)
-            for line in io.BufferedReader(self._file):
-                if line.endswith(b"\n"):
-                    yield line
-                else:
-                    rest = line  # It was cut as the disk was full.
-        yield from io.BytesIO(rest + self._memory)
+            while data := self._file.read(BATCH):
+                # What is behind the last newline was cut here, or as the disk was full.
+                whole, newline, rest = (rest + data).rpartition(b"\n")
+                if newline:
+                    yield whole + newline
+        if rest or self._memory:
+            yield rest + bytes(self._memory)
 
     def close(self) -> None:
         """Forget all of it."""

@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from json.encoder import encode_basestring_ascii  # What `_encode` does with a text, and no more.
 from typing import Any, TextIO
 
 from pegasus import events
@@ -198,4 +199,4 @@ class _Attempt:
             return []
         stands = f'{self._same}, "stream": "{stream.value}"'
         head = f'{{"event": "{OUTPUT}", "at": "{now()}", {stands}, "text": '
-        return [f"{head}{_encode(text)}}}" for text in passed]
+        return [f"{head}{encode_basestring_ascii(text)}}}" for text in passed]

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 
 from pegasus.events import Stream
 from pegasus.terminal.holding import Held
-from pegasus.terminal.lines.splitter import LineSplitter
+from pegasus.terminal.lines.splitter import WholeLines, lines_of, text_of
 from pegasus.terminal.lines.thinning import EveryNth
 from pegasus.terminal.screen import OURS, Screen
 
-#: How many held lines are written in one go.
-_BATCH = 100
-
 
 class _Thinned:
-    """The lines of one stream, of which every Nth passes."""
+    """The lines of one stream, of which every Nth passes; as texts of whole lines."""
 
     def __init__(self, period: int) -> None:
         self._passing = EveryNth(period)
-        self._splitter = LineSplitter()
+        self._lines = WholeLines()
 
-    def feed(self, data: bytes) -> list[str]:
-        # What nobody is going to see isn't cut, either: that would cost most of the time.
-        return self._passing.of(self._splitter.feed(data)) if self._passing.period else []
+    def feed(self, data: bytes) -> str:
+        # What nobody is going to see isn't read, either: that would cost most of the time.
+        return self._thinned(self._lines.feed(data)) if self._passing.period else ""
 
-    def finish(self) -> list[str]:
-        return self._passing.of(self._splitter.finish())
+    def finish(self) -> str:
+        return self._thinned(self._lines.finish())
+
+    def _thinned(self, text: str) -> str:
+        if self._passing.period == 1:
+            return text
+        return text_of(self._passing.of(lines_of(text)))
 
 
 class Live:
@@ -45,31 +47,35 @@ class Live:
     def __init__(self, screen: Screen, whose: tuple[str, str], period: int) -> None:
         self._screen = screen
         self._whose = whose
-        self._streams = {stream: _Thinned(period) for stream in Stream}
+        self._period = period
+        self._streams: dict[Stream, _Thinned] = {}  # Those that have been written to.
 
     def feed(self, stream: Stream, data: bytes) -> None:
         """Take what a stream has got; one thread may do that for each stream."""
-        self._take(stream, self._streams[stream].feed(data))
+        if (lines := self._streams.get(stream)) is None:
+            lines = self._streams.setdefault(stream, _Thinned(self._period))
+        self._take(stream, lines.feed(data))
 
     def frame(self, lines: list[str]) -> None:
         """Take lines of ours that stand around the output."""
-        self._take(Stream.STDOUT, lines)
+        self._take(Stream.STDOUT, text_of(lines))
 
     def finish(self) -> None:
         """Take what is left when the attempt has ended: an unterminated last line."""
-        for stream in Stream:
-            self._take(stream, self._streams[stream].finish())
+        for stream in Stream if self._streams else ():
+            if stream in self._streams:
+                self._take(stream, self._streams[stream].finish())
 
     def release(self) -> None:
         """Show what is held back, if anything is."""
 
-    def _take(self, stream: Stream, lines: list[str]) -> None:
-        if lines:
-            self._write(stream, lines)
+    def _take(self, stream: Stream, text: str) -> None:
+        if text:
+            self._write(stream, text)
 
-    def _write(self, stream: Stream, lines: list[str]) -> None:
-        write = self._screen.out if stream is Stream.STDOUT else self._screen.err
-        write(lines, *self._whose)
+    def _write(self, stream: Stream, text: str) -> None:
+        write = self._screen.out_text if stream is Stream.STDOUT else self._screen.err_text
+        write(text, *self._whose)
 
 
 class Grouped(Live):
@@ -94,15 +100,15 @@ class Grouped(Live):
         with self._lock:
             self._show()
 
-    def _take(self, stream: Stream, lines: list[str]) -> None:
-        if not lines:
+    def _take(self, stream: Stream, text: str) -> None:
+        if not text:
             return
         with self._lock:
             if self._held is None:
-                self._write(stream, lines)
+                self._write(stream, text)
                 return
             try:
-                self._held.add(_record(stream, line) for line in lines)
+                self._held.add(_records(stream, text))
             except OSError:  # All of it is held, but no more can be.
                 self._show()
 
@@ -112,8 +118,9 @@ class Grouped(Live):
             return
         try:
             with self._screen.alone():
-                for stream, lines in _batches(held.records()):
-                    self._write(stream, lines)
+                for records in held.batches():
+                    for stream, text in _texts(records):
+                        self._write(stream, text)
         except OSError as error:
             label = " ".join(filter(None, self._whose))
             lost = f"[{label}] the output that was held can't be read ({error}); inv logs can"
@@ -126,12 +133,18 @@ _STREAMS = {b"o": Stream.STDOUT, b"e": Stream.STDERR}
 _MARKS = {stream: mark for mark, stream in _STREAMS.items()}
 
 
-def _record(stream: Stream, line: str) -> bytes:
-    return b"%b%b\n" % (_MARKS[stream], line.encode())
+def _records(stream: Stream, text: str) -> bytes:
+    """Return the lines of a text as records: in front of each stands the mark of its stream."""
+    mark = _MARKS[stream]
+    return mark + text[:-1].encode().replace(b"\n", b"\n" + mark) + b"\n"
 
 
-def _batches(records: Iterator[bytes]) -> Iterator[tuple[Stream, list[str]]]:
-    """Yield the lines of records that follow one another on the same stream."""
-    for mark, same in groupby(records, lambda record: record[:1]):
-        while batch := [*islice(same, _BATCH)]:
-            yield _STREAMS[mark], [record[1:-1].decode() for record in batch]
+def _texts(records: bytes) -> Iterator[tuple[Stream, str]]:
+    """Yield the lines of records that follow one another on the same stream, as texts."""
+    first = records[:1]
+    other = next(mark for mark in _STREAMS if mark != first)
+    if b"\n" + other not in records:  # Mostly so: then they need not be taken apart.
+        yield _STREAMS[first], records[1:-1].replace(b"\n" + first, b"\n").decode() + "\n"
+        return
+    for mark, same in groupby(records.split(b"\n")[:-1], lambda record: record[:1]):
+        yield _STREAMS[mark], text_of([record[1:].decode() for record in same])

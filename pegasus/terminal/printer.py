@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import singledispatchmethod
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pegasus import events
 from pegasus.events import Event
@@ -50,9 +51,20 @@ class Printer:
         self._away: set[Node] = set()
         self._slots: dict[Node, int] = {}  # How many a node has.
         self._is_broadcast = False
+        self._notes: dict[type[Event], Callable[[Any], None]] = {
+            events.Output: self._output_came,
+            events.RunStarted: self._run_started,
+            events.NodeAdded: self._node_added,
+            events.NodeConnected: self._node_connected,
+            events.NodeDisconnected: self._node_disconnected,
+            events.AttemptStarted: self._attempt_started,
+            events.AttemptEnded: self._attempt_ended,
+            events.NeverStarted: self._never_started,
+            events.CancelCommandEnded: self._cancel_command_ended,
+        }
 
     def __call__(self, event: Event) -> None:
-        self._show(event)
+        self._notes.get(type(event), self._say_of)(event)
 
     def say(self, message: str, *, alarming: bool = False) -> None:
         """Write a message of our own; one that is `alarming` stands out."""
@@ -67,30 +79,23 @@ class Printer:
         for output in [*self._outputs.values()]:
             output.release()
 
-    @singledispatchmethod
-    def _show(self, event: Event) -> None:
-        """Say what there is to be said of an event; most events say nothing."""
-        self._say_of(event)
-
     def _say_of(self, event: Event) -> None:
+        """Say what there is to be said of an event; most events say nothing."""
         if (text := message(event)) and (is_trouble(event) or not self._quiet):
             self.say(text)
 
-    @_show.register
-    def _(self, event: events.RunStarted) -> None:
+    def _run_started(self, event: events.RunStarted) -> None:
         self._is_broadcast = event.mode == "broadcast"
         self._screen.colours.assign(node.label for node in event.nodes)
 
-    @_show.register
-    def _(self, event: events.NodeAdded) -> None:
+    def _node_added(self, event: events.NodeAdded) -> None:
         self._screen.colours.assign([event.node.label])
         if self._is_broadcast:
             self.say(f"{message(event)} (what ran before is not run there)")
         else:
             self._say_of(event)
 
-    @_show.register
-    def _(self, event: events.NodeConnected) -> None:
+    def _node_connected(self, event: events.NodeConnected) -> None:
         node, slots = event.node, event.slots
         self._slots[node] = len(slots)
         if self._quiet and node not in self._away:
@@ -103,13 +108,11 @@ class Printer:
             how = f"{how}, {count(len(slots), 'slot')}"
         self._screen.err([how], node.label)
 
-    @_show.register
-    def _(self, event: events.NodeDisconnected) -> None:
+    def _node_disconnected(self, event: events.NodeDisconnected) -> None:
         self._away.add(event.node)
         self.say(message(event))
 
-    @_show.register
-    def _(self, event: events.AttemptStarted) -> None:
+    def _attempt_started(self, event: events.AttemptStarted) -> None:
         attempt = event.attempt
         if attempt.repeats:
             before = self._tries.get((attempt.job.id, attempt.repeats), 1)
@@ -117,23 +120,19 @@ class Printer:
         if not self._quiet:
             self._output(attempt).frame(self._begun(attempt))
 
-    @_show.register
-    def _(self, event: events.Output) -> None:
+    def _output_came(self, event: events.Output) -> None:
         if not self._quiet:
             self._output(event.attempt).feed(event.stream, event.data)
 
-    @_show.register
-    def _(self, event: events.AttemptEnded) -> None:
+    def _attempt_ended(self, event: events.AttemptEnded) -> None:
         self._end(
             event.attempt, f"done ({harmless(str(event.ending))})", succeeded=event.ending.succeeded
         )
 
-    @_show.register
-    def _(self, event: events.NeverStarted) -> None:
+    def _never_started(self, event: events.NeverStarted) -> None:
         self._end(event.attempt, f"not started ({harmless(event.error.problem)})", succeeded=False)
 
-    @_show.register
-    def _(self, event: events.CancelCommandEnded) -> None:
+    def _cancel_command_ended(self, event: events.CancelCommandEnded) -> None:
         self._close(event.attempt, [])
         if not self._quiet or is_trouble(event):
             self.say(message(event))

@@ -14,6 +14,7 @@ from typing import TextIO
 from pegasus.errors import StorageError
 from pegasus.terminal.lines.colours import Colours
 from pegasus.terminal.lines.layout import Layout
+from pegasus.terminal.lines.splitter import text_of
 
 #: For how long a bottom line is drawn again as it was, in seconds.
 FRESH = 0.05
@@ -98,13 +99,21 @@ class Screen:
 
     def out(self, lines: Iterable[str], label: str = "", job: str = "") -> None:
         """Write lines to stdout in one go, with `[label job]` in front of each, and flush."""
-        lost = self._write(self._out, lines, label, job)
-        if lost:
-            self.err([f"stdout can't be written to ({lost}); jobs go on without it"], OURS)
+        self.out_text(text_of([*lines]), label, job)
 
     def err(self, lines: Iterable[str], label: str = "", job: str = "") -> None:
         """Write lines to stderr in one go, with `[label job]` in front of each, and flush."""
-        self._write(self._err, lines, label, job)
+        self.err_text(text_of([*lines]), label, job)
+
+    def out_text(self, text: str, label: str = "", job: str = "") -> None:
+        """Do as `out` does with the lines of a text, each of which has its newline."""
+        lost = self._write(self._out, text, label, job)
+        if lost:
+            self.err([f"stdout can't be written to ({lost}); jobs go on without it"], OURS)
+
+    def err_text(self, text: str, label: str = "", job: str = "") -> None:
+        """Do as `err` does with the lines of a text, each of which has its newline."""
+        self._write(self._err, text, label, job)
 
     def end_output(self) -> None:
         """From now on write messages of ours alone: nothing of a job is to stand below them."""
@@ -149,12 +158,10 @@ class Screen:
             if self.has_bottom and (text := self._bottom.around("", anew=True)):
                 self._err.write(text)
 
-    def _write(
-        self, outlet: _Outlet, lines: Iterable[str], label: str, job: str
-    ) -> Exception | None:
+    def _write(self, outlet: _Outlet, text: str, label: str, job: str) -> Exception | None:
         if outlet.stream is None:
             return None
-        text = outlet.layout.text(lines, label, job)
+        text = outlet.layout.text(text, label, job)
         with outlet.lock:
             if self._is_ended and label != OURS:
                 return None  # It waited while the end was written.
@@ -185,7 +192,7 @@ def write(stream: TextIO | None, lines: Iterable[str]) -> Exception | None:
 
     Nothing goes wrong where there is no stream: whoever started this has closed it.
     """
-    return write_text(stream, "".join(f"{line}\n" for line in lines))
+    return write_text(stream, text_of([*lines]))
 
 
 def write_text(stream: TextIO | None, text: str) -> Exception | None:

@@ -42,6 +42,16 @@ def test_the_first_algorithm_that_is_allowed_is_used(
     assert getattr(transport_with(server, tmp_path, line), attribute) == expected
 
 
+@pytest.mark.parametrize("line", [None, "MACs hmac-sha1"])
+def test_where_no_ciphers_are_configured_one_is_used_that_needs_no_mac(
+    make_sshd: MakeSshd, tmp_path: Path, line: str | None
+) -> None:
+    transport = transport_with(make_sshd(), tmp_path, *([line] if line else []))
+    assert transport.local_cipher == transport.remote_cipher == "aes128-gcm@openssh.com"
+    server = make_sshd("Ciphers aes192-ctr,chacha20-poly1305@openssh.com")
+    assert transport_with(server, tmp_path).local_cipher == "aes192-ctr"
+
+
 @pytest.mark.parametrize(
     "name", ["curve25519-sha256", "ecdh-sha2-nistp384", "diffie-hellman-group16-sha512"]
 )

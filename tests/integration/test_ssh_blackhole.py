@@ -22,6 +22,7 @@ from pegasus.events import Stream
 from pegasus.model import Ending, Host, Node, Outcome
 from pegasus.ssh.base import Cancellation
 from pegasus.ssh.connect import connector
+from pegasus.ssh.running import ahead
 
 #: The setting in these tests, in seconds, and what a busy machine may add to it.
 DEAD_AFTER = 2.0
@@ -157,6 +158,20 @@ def test_a_session_that_is_asked_for_in_vain_never_started(far: FarHost, far_ssh
         connection.attempt("true", nothing, Cancellation())
     assert caught.value.step == "connect"  # which was tried again
     assert time.monotonic() - cut_at < DEAD_AFTER + PATIENCE + MARGIN
+    connection.close()
+
+
+def test_a_session_that_was_had_ahead_shows_not_that_a_host_is_still_there(
+    far: FarHost, far_sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect(far_sshd)
+    for _ in range(3):
+        assert connection.attempt("true", nothing, Cancellation()).succeeded
+    monkeypatch.setattr(ahead, "FRESH", 0.0)  # as if some time had passed
+    far.swallow()
+    with pytest.raises(NeverStartedError) as caught:
+        connection.attempt("true", nothing, Cancellation())
+    assert caught.value.step == "connect"
     connection.close()
 
 

@@ -12,7 +12,7 @@ import pytest
 from attempts import in_background, node, run
 from broken_server import BrokenServer, Trick, babble, hang_up, stall
 from paramiko import Channel, Message, Transport
-from paramiko.common import cMSG_CHANNEL_REQUEST
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_FAILURE, cMSG_CHANNEL_REQUEST
 from project import wait_until
 from sshd import generate_key
 
@@ -21,7 +21,7 @@ from pegasus.model import Outcome
 from pegasus.ssh.base import Cancellation, Connection
 from pegasus.ssh.connect import connector
 from pegasus.ssh.login import gate, handshake
-from pegasus.ssh.running import runner, session
+from pegasus.ssh.running import session, stream
 from pegasus.ssh.running.watchdog import announcement
 
 KEX_INIT, NEW_KEYS, KEX_REPLY, SERVICE, AUTH_FAILED, LET_IN = 20, 21, 31, 6, 51, 52
@@ -39,8 +39,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "TRIES", 2)
     monkeypatch.setattr(handshake, "_LOGIN_TIMEOUT", 2.0)
     monkeypatch.setattr(handshake, "_CHANNEL_TIMEOUT", 2.0)
-    monkeypatch.setattr(session, "ANSWER", 2.0)
-    monkeypatch.setattr(runner, "ANSWER", 2.0)
+    monkeypatch.setattr(session, "TAKING", 2.0)
+    monkeypatch.setattr(stream, "BEGINNING", 2.0)
+    monkeypatch.setattr(stream, "CONFIRMATION", 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,16 @@ def test_a_host_key_whose_owner_does_not_prove_it_is_refused(start: Start) -> No
     assert caught.value.step == "host key"
 
 
+def refuse(transport: object, message: bytes) -> bytes:
+    """Say that the command is not run."""
+    return bytes([MSG_CHANNEL_FAILURE]) + message[1:]
+
+
+def close_the_session(transport: object, message: bytes) -> bytes:
+    """Say nothing of the command, and that there will be nothing more."""
+    return bytes([MSG_CHANNEL_CLOSE]) + message[1:]
+
+
 def no_window(transport: object, message: bytes) -> bytes:
     """Open a session that takes no data."""
     return message[:9] + bytes(4) + message[13:]
@@ -116,8 +127,8 @@ def no_window(transport: object, message: bytes) -> bytes:
         (SESSION, hang_up, "lost"),
         (SESSION, stall, "does not open a session"),
         (SESSION, no_window, "did not take the command"),
-        (ANSWER, hang_up, "lost"),
-        (ANSWER, stall, "did not answer within 2 s"),
+        (ANSWER, refuse, "refuses to run a command"),
+        (ANSWER, close_the_session, "closed the session before it ran"),
     ],
 )
 def test_a_server_that_breaks_before_the_command_begins_did_not_start_it(
@@ -129,10 +140,22 @@ def test_a_server_that_breaks_before_the_command_begins_did_not_start_it(
     assert (caught.value.step, server.connections) == ("session", 2)
 
 
+@pytest.mark.parametrize(
+    ("trick", "hint"), [(hang_up, "was lost"), (stall, "has not said whether it runs the command")]
+)
+def test_a_command_that_a_server_may_have_begun_is_not_begun_again(
+    start: Start, trick: Trick, hint: str
+) -> None:
+    server = BrokenServer(ANSWER, trick)
+    ending = run(start(server), "true")[0]
+    assert (ending.outcome, hint in ending.detail) == (Outcome.LOST, True), ending.detail
+    assert server.connections == 1
+
+
 def test_a_command_whose_session_gets_no_answer_can_be_cancelled(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "ANSWER", 60.0)
+    monkeypatch.setattr(stream, "BEGINNING", 60.0)
     is_asked = threading.Event()
     server = BrokenServer(ANSWER, lambda transport, message: is_asked.set())
     cancellation = Cancellation()

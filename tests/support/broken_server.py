@@ -34,6 +34,7 @@ class BrokenServer:
 
     Attributes:
         connections: how many have been made to it.
+        sessions: how many it has been asked for.
         lets_in: whether keys are accepted.
     """
 
@@ -42,6 +43,7 @@ class BrokenServer:
         self.trick = trick
         self.lets_in = lets_in
         self.connections = 0
+        self.sessions = 0
         self.methods = "publickey"
         self.on_exec: Callable[[paramiko.Channel], None] = lambda channel: None
         self._key = paramiko.ECDSAKey.generate()
@@ -107,6 +109,7 @@ class _Interface(ServerInterface):  # type: ignore[misc]
         return paramiko.AUTH_SUCCESSFUL if self._broken.lets_in else paramiko.AUTH_FAILED
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        self._broken.sessions += 1
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:

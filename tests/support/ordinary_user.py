@@ -24,8 +24,15 @@ class UnavailableError(Exception):
     """There can be no such user here; the message says why."""
 
 
-def server_for_ordinary_user(directory: Path, extra: str = "") -> Sshd:
+def server_for_ordinary_user(
+    directory: Path,
+    extra: str = "",
+    address: str = "127.0.0.1",
+    prefix: tuple[str, ...] = (),
+) -> Sshd:
     """Return a server in `directory`, which others may look into; it is not started yet.
+
+    `extra`, `address` and `prefix` are those of `Sshd`.
 
     Raises:
         UnavailableError: we are not root, or can't have namespaces.
@@ -42,10 +49,10 @@ def server_for_ordinary_user(directory: Path, extra: str = "") -> Sshd:
     for name, line in lines.items():
         (etc / name).write_text(Path("/etc", name).read_text().rstrip("\n") + f"\n{line}\n")
     (etc / "shadow").chmod(0o600)
-    prefix = ("unshare", "--mount", "sh", "-c", f'{_BIND}exec "$@"', str(etc))
+    prefix = (*prefix, "unshare", "--mount", "sh", "-c", f'{_BIND}exec "$@"', str(etc))
     tried = subprocess.run([*prefix, "id", NAME], capture_output=True, text=True)
     if tried.returncode != 0:
         raise UnavailableError(f"no mount namespace: {tried.stderr.strip()}")
-    server = Sshd(directory, extra, prefix=prefix)
+    server = Sshd(directory, extra, address, prefix)
     server.user = NAME
     return server

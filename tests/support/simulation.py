@@ -62,7 +62,7 @@ class _Lock:
 class _Outlook:
     def __init__(self, jobs: Sequence[Job], counts: Counter[Need]) -> None:
         self._jobs = jobs
-        self._counts = counts
+        self.counts = counts
         self.jobs = len(jobs)
 
     def __iter__(self) -> Iterator[tuple[Need, int]]:
@@ -70,10 +70,10 @@ class _Outlook:
 
     @property
     def needs(self) -> list[Need]:
-        return [need for need, number in self._counts.items() if number]
+        return [need for need, number in self.counts.items() if number]
 
     def count(self, need: Need) -> int:
-        return self._counts[need]
+        return self.counts[need]
 
     def place_of(self, need: Need) -> Place:
         return Place("queue.yaml", 1, 1)

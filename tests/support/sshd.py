@@ -132,6 +132,12 @@ class Sshd:
         for pid in self.sessions():
             kill(pid)
 
+    @property
+    def pid(self) -> int:
+        """The id of the process that listens."""
+        assert self._process is not None
+        return self._process.pid
+
     def sessions(self) -> list[int]:
         """Return the ids of the processes that serve connections, parents first."""
         if self._process is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from pegasus.files.known import Known
 from pegasus.files.queuefile import QueueFile
 from pegasus.files.queueindex import Standing
-from pegasus.model import Job, Options
+from pegasus.model import Job, Need, Options
 
 #: Both of PyYAML's parsers, where it has both.
 PARSERS = [yaml.BaseLoader, *filter(None, [getattr(yaml, "CBaseLoader", None)])]
@@ -106,8 +107,13 @@ def queue(text: str, parser: object = PARSERS[-1]) -> Iterator[QueueFile]:
 
 def standing(known: Known) -> list[Standing]:
     """What is known of each entry."""
-    found = zip(range(len(known.index)), known.index, strict=True)
-    return [Standing(known.index.begin(number), jobs, need) for number, (need, jobs) in found]
+    index = known.index
+    counts = Counter[Need]()
+    for need, jobs in index:
+        counts[need] += jobs
+    assert (index.counts, index.needs) == (counts, tuple(counts))
+    found = zip(range(len(index)), index, strict=True)
+    return [Standing(index.begin(number), jobs, need) for number, (need, jobs) in found]
 
 
 def consumed(file: QueueFile) -> list[Job]:

@@ -43,7 +43,7 @@ STOREYS = [
 
 #: The same within the largest room.
 SSH_STOREYS = [
-    ["base", "plain"],
+    ["base", "plain", "unchanged"],
     ["openssh"],
     ["hostkeys", "wire"],
     ["login"],
@@ -59,7 +59,7 @@ LIBRARIES = {
     "fabric": {"ssh"},
     "paramiko": {"ssh"},
     "cryptography": {"ssh"},
-    "invoke": {"ssh", "tasks", "demo", "cli"},
+    "invoke": {"tasks", "demo", "cli"},
     "yaml": {"files", "helpers"},
     "fasteners": {"locking", "ssh"},
     "pybars": {"handlebars"},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pegasus.terminal.lines.splitter import LONGEST, LineSplitter
+from pegasus.terminal.lines.splitter import LINE_END, LONGEST, LineSplitter, WholeLines
 
 
 def split(*chunks: bytes) -> list[str]:
@@ -54,3 +54,12 @@ def test_chunks_do_not_change_the_lines(data: bytes, draw: st.DataObject) -> Non
     edges = [0, *cuts, len(data)]
     chunks = [data[a:b] for a, b in pairwise(edges)]
     assert split(*chunks) == split(data)
+
+
+@given(st.text(st.sampled_from("ab\r\n\u2028é"), max_size=40), st.integers(1, 7))
+def test_a_text_of_whole_lines_has_the_lines_of_the_stream(text: str, size: int) -> None:
+    data, whole = text.encode(), WholeLines()
+    chunks = [data[at : at + size] for at in range(0, len(data), size)]
+    made = "".join([*map(whole.feed, chunks), whole.finish()])
+    *lines, rest = LINE_END.split(text)
+    assert made == "".join(f"{line}\n" for line in [*lines, *([rest] if rest else [])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from forks import result
 
 from pegasus.errors import StorageError
 from pegasus.locking import BareLock, FileLock, Holder
@@ -276,3 +278,35 @@ def test_an_interrupt_while_it_is_taken_leaves_it_free(
             lock.try_acquire("inv queue")
     assert lock.try_acquire("inv queue")
     lock.release()
+
+
+def test_lock_files_stay_open_but_not_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pegasus.locking.MOST_OPEN", 2)
+    locks = [BareLock.of(tmp_path / f"lock{number}") for number in range(5)]
+    with locks[0].hold(within=60):
+        for lock in locks[1:]:
+            for _ in range(3):
+                with lock.hold(within=60):
+                    pass
+        assert not is_free(locks[0].path)  # One that is held stays open, whatever comes.
+    assert [lock._processes.lockfile is not None for lock in locks].count(True) <= 3
+    assert all(is_free(lock.path) for lock in locks)
+    for lock in locks:
+        with lock.hold(within=60):
+            assert not is_free(lock.path)
+
+
+def is_free(path: Path) -> bool:
+    """Whether another process finds nobody that holds the lock of a file."""
+
+    def locked() -> bool:
+        with path.open("ab") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+        return True
+
+    return bool(result(locked))

@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from disks import Disk
@@ -181,12 +182,46 @@ def test_a_lack_of_descriptors_is_a_trouble_like_others(folder: Path, disk: Disk
     assert content(folder) == b"held and written"
 
 
-def test_how_old_a_log_is_counts_from_the_end_of_the_attempt(folder: Path) -> None:
+@pytest.mark.parametrize("output", [b"", b"x"])
+def test_how_old_a_log_is_counts_from_the_end_of_the_attempt(
+    folder: Path, disk: Disk, output: bytes
+) -> None:
     log, path = opened(folder), log_path(folder, 7, 1, "out")
-    log.write(b"x")
+    if output:
+        log.write(output)
     os.utime(path, (0, 0))
+    disk.now += 2 * logs.FRESH
     log.close()
     assert time.time() - path.stat().st_mtime < 3600
+
+
+def test_a_log_that_was_there_before_is_as_old_as_its_last_attempt(folder: Path) -> None:
+    path = log_path(folder, 7, 1, "out")
+    opened(folder).close()
+    os.utime(path, (0, 0))
+    opened(folder).close()
+    assert time.time() - path.stat().st_mtime < 3600
+
+
+def test_a_short_attempt_opens_and_closes_its_logs_and_does_nothing_else_to_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Logs(folder).of((6, 1)).open()
+    calls: list[str] = []
+
+    class Counted:
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(os, name)
+            if not callable(found):
+                return found
+            return lambda *args, **more: calls.append(name) or found(*args, **more)
+
+    monkeypatch.setattr(logs, "os", Counted())
+    both = Logs(folder).of((7, 1))
+    both.open()
+    both.write(Stream.STDOUT, b"x" * 100_000)
+    both.close()
+    assert calls == ["open", "open", "write", "close", "close"]
 
 
 def test_no_descriptor_is_left(folder: Path) -> None:

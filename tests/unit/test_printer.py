@@ -409,7 +409,7 @@ def test_long_lines_that_were_held_are_not_all_in_memory_at_once(tmp_path: Path)
 
 
 def test_lines_of_which_none_is_shown_are_not_even_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splitter.LineSplitter, "feed", None)
+    monkeypatch.setattr(splitter.WholeLines, "feed", None)
     out = io.StringIO()
     printer = Printer(Screen(out, io.StringIO()), 0)
     printer(Output(ONE, OUT, b"one\ntwo"))

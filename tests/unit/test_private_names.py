@@ -21,7 +21,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import fabric
 import paramiko
 import pybars
 import pytest
@@ -51,7 +50,6 @@ def _builder() -> _compiler.CodeBuilder:
 
 #: Who has the name, the name, and its shape: the parameters of a function, or a type.
 RELIED_ON: list[tuple[Any, str, Any]] = [
-    (paramiko.Transport, "_active_check_timeout", float),
     (paramiko.Transport, "_channel_handler_table", dict),
     (paramiko.Transport(socket.socketpair()[0]), "_channels", ChannelMap),
     (paramiko.Transport, "_cipher_info", dict),
@@ -59,6 +57,7 @@ RELIED_ON: list[tuple[Any, str, Any]] = [
     (paramiko.Transport, "_key_info", dict),
     (paramiko.Transport, "_mac_info", dict),
     (paramiko.Transport, "_preferred_pubkeys", tuple),
+    (paramiko.Transport, "_next_channel", ["self"]),
     (paramiko.Transport, "_parse_newkeys", MESSAGE),
     (paramiko.Transport, "_parse_request_failure", MESSAGE),
     (paramiko.Transport, "_parse_request_success", MESSAGE),
@@ -66,10 +65,13 @@ RELIED_ON: list[tuple[Any, str, Any]] = [
     (paramiko.Transport, "_send_user_message", ["self", "data"]),
     (paramiko.Channel, "_handle_close", MESSAGE),
     (paramiko.Channel, "_handle_request", MESSAGE),
+    (paramiko.Channel, "_request_failed", MESSAGE),
+    (paramiko.Channel, "_request_success", MESSAGE),
+    (paramiko.Channel, "_set_transport", ["self", "transport"]),
+    (paramiko.Channel, "_set_window", ["self", "window_size", "max_packet_size"]),
     (paramiko.SSHConfig, "_lookup", ["self", "hostname", "options", "canonical", "final"]),
     (AgentSSH, "_close", ["self"]),
     (AgentSSH, "_connect", ["self", "conn"]),
-    (fabric.ThreadingGroup, "_do", ["self", "method", "args", "kwargs"]),
     (Context, "_set", ["self", "args", "kwargs"]),
     (Argument("name"), "_value", type(None)),
     (pybars, "_compiler", type(pybars)),

@@ -187,7 +187,7 @@ def test_every_new_entry_is_linted_before_anything_is_taken(path: Path) -> None:
 def test_the_whole_file_is_read_once_and_then_what_is_new_only(
     queue: QueueFile, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path.write_text("".join(f"- a{n}\n" for n in range(500)))
+    path.write_text("".join(f"- 'a{n}'\n" for n in range(500)))
     linted: list[Entry] = []
     queue._lint = linted.append
     other = QueueFile(path, path.parent / "consumed.yaml")

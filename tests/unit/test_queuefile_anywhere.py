@@ -275,7 +275,7 @@ def test_what_is_added_behind_a_long_queue_is_all_that_is_linted(tmp_path: Path)
     seen: list[Entry] = []
     path = tmp_path / "queue.yaml"
     file = QueueFile(path, tmp_path / "consumed.yaml", seen.append)
-    text = "".join(f"- a{n}\n" for n in range(500))
+    text = "".join(f"- 'a{n}'\n" for n in range(500))
     path.write_text(text)
     with file.lock.hold("a test"):
         file.look()

@@ -13,6 +13,7 @@ import pytest
 from project import write_at_once
 
 from pegasus import roster as rosters
+from pegasus import storage
 from pegasus.events import Event, HostsMended, HostsRefused
 from pegasus.files import hosts
 from pegasus.files.queuefile import QueueFile
@@ -298,17 +299,17 @@ def test_a_disk_that_fails_for_a_while_is_tried_again_though_the_file_is_the_sam
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.write("- gpu-1\n- gpu-2\n- gpu-3\n")
-    read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", broken)
+    read = storage.read
+    monkeypatch.setattr(storage, "read", broken)
     assert desk.look() is None
     assert "can't be read" in desk.refused[0]
-    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(storage, "read", read)
     assert desk.look()
     assert isinstance(desk.events[-1], HostsMended)
 
 
-def broken(_: Path) -> bytes:
-    raise OSError(5, "Input/output error")
+def broken(path: Path) -> bytes:
+    raise storage.failure(path, "read", OSError(5, "Input/output error"))
 
 
 def test_a_link_is_followed_and_may_lead_elsewhere(desk: Desk) -> None:

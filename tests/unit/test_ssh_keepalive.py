@@ -46,7 +46,7 @@ class Scripted:
         return ending
 
 
-NAP = TimeoutError("timed out")
+NAP = BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
 
 def watched(*endings: object, naps: int = 2) -> tuple[WatchedSocket, Scripted, list[str]]:

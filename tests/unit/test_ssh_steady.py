@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from pegasus.ssh.wire.packets import NodePacketizer
 from pegasus.ssh.wire.transport import NodeTransport, Wakeup
 
 KEXINIT, USERAUTH, GLOBAL, SUCCESS, FAILURE = 20, 50, 80, 81, 82
-ADJUST, DATA, EOF, CLOSE = 93, 94, 96, 97
+ADJUST, DATA, EOF, CLOSE, REQUEST = 93, 94, 96, 97, 98
 
 #: The server's number of the channel that is open.
 CHANNEL = 7
@@ -27,7 +28,14 @@ class Notes:
 
     def __init__(self) -> None:
         self.sent: list[int] = []
+        self.gathered: list[list[int]] = []
         self.error: Exception | None = None
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        before = len(self.sent)
+        yield
+        self.gathered.append(self.sent[before:])
 
     def send_message(self, message: Message) -> None:
         if self.error is not None:
@@ -46,6 +54,7 @@ class Bench:
         self.transport.clear_to_send.set()
         self.transport.keep_alive()
         self.channel = Channel(0)
+        self.channel.active = True
         self.channel.remote_chanid = CHANNEL
         self.transport._channels.put(0, self.channel)
 
@@ -134,6 +143,30 @@ def test_a_channel_that_is_over_gets_no_more_data(bench: Bench) -> None:
     assert bench.notes.sent == [DATA, EOF, CLOSE, GLOBAL]
 
 
+def test_a_channel_that_we_close_gets_nothing_but_that(bench: Bench) -> None:
+    opening = Channel(1)  # its number is not known yet: Paramiko says 0
+    opening.remote_chanid = CHANNEL
+    bench.transport._channels.put(1, opening)
+    bench.channel._set_transport(bench.transport)
+    bench.send(REQUEST)
+    bench.channel.close()
+    bench.send(DATA, EOF, REQUEST)
+    assert bench.notes.sent == [REQUEST, CLOSE]
+
+
+def test_what_belongs_together_is_sent_together_or_waits_together(bench: Bench) -> None:
+    bench.transport.send_together([message(REQUEST), message(DATA)])
+    assert bench.notes.gathered == [[REQUEST, DATA]]
+    bench.transport.clear_to_send.clear()
+    bench.transport.send_together([message(REQUEST), message(DATA)])
+    assert bench.notes.sent == [REQUEST, DATA]
+    bench.transport._parse_newkeys(Message())
+    assert bench.notes.sent == [REQUEST, DATA] * 2
+    bench.transport.active = False
+    bench.transport.send_together([message(DATA)])
+    assert bench.notes.sent == [REQUEST, DATA] * 2
+
+
 def test_asking_for_a_sign_of_life_waits_for_nobody(bench: Bench) -> None:
     ask = bench.transport._line.on_silence
     ask()
@@ -151,6 +184,26 @@ def test_asking_for_a_sign_of_life_waits_for_nobody(bench: Bench) -> None:
         bench.transport.sock.send(b"x" * 4096)
     ask()
     assert bench.notes.sent == [GLOBAL]
+
+
+def test_a_wakeup_wakes_once_however_often_it_is_set() -> None:
+    wakeup = Wakeup()
+    assert not wakeup.is_set()
+    for _ in range(3):
+        wakeup.set()
+    wakeup.clear()  # as Paramiko's buffers do
+    assert wakeup.is_set()
+    wakeup.wait(None)
+    assert not wakeup.is_set()
+    wakeup.wait(0)
+    wakeup.set()
+    wakeup.rearm()
+    assert not wakeup.is_set()
+    thread = threading.Thread(target=wakeup.wait, args=(60,))
+    thread.start()
+    wakeup.set()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_two_answers_without_output_between_them_show_that_all_has_arrived() -> None:

@@ -12,10 +12,14 @@ from pegasus.model import Ending, Outcome
 from pegasus.ssh.base import Cancellation
 from pegasus.ssh.running import stream
 from pegasus.ssh.running.endings import exit_ending
+from pegasus.ssh.running.order import Order
 from pegasus.ssh.running.stream import Follower, NotBegunError
 from pegasus.ssh.running.watchdog import announcement
 
 MARKER = announcement(4194304)
+
+#: What comes at once, in bytes.
+CHUNK = 32768
 
 
 class Clock:
@@ -99,7 +103,8 @@ def follow(process: FakeProcess, cancellation: Cancellation | None = None) -> tu
         nonlocal total
         total += len(data)
 
-    ending = Follower(process, count, cancellation or Cancellation(), grace=10).run()
+    order = Order("true", count, cancellation or Cancellation(), grace=10)
+    ending = Follower(process, order).run()
     return ending, total
 
 
@@ -117,7 +122,7 @@ def test_after_the_end_it_reads_on_until_nothing_comes(clock: Clock) -> None:
 
 
 def test_time_that_the_listener_takes_is_not_time_without_output(clock: Clock) -> None:
-    chunks = [bytes([number]) * stream.CHUNK for number in range(60)]
+    chunks = [bytes([number]) * CHUNK for number in range(60)]
 
     def script() -> Iterator[bytes | Callable[[], None] | None]:
         yield lambda: setattr(process, "ended", True)
@@ -132,7 +137,7 @@ def test_time_that_the_listener_takes_is_not_time_without_output(clock: Clock) -
 
     process = FakeProcess(clock, script())
     process.pace = 0
-    Follower(process, listen, Cancellation(), grace=10).run()
+    Follower(process, Order("true", listen, Cancellation(), grace=10)).run()
     assert seen == chunks
 
 
@@ -141,11 +146,11 @@ def test_a_slow_line_gets_the_time_it_needs(clock: Clock) -> None:
 
     def script() -> Iterator[bytes | Callable[[], None] | None]:
         yield lambda: setattr(process, "ended", True)
-        yield from [b"x" * stream.CHUNK] * chunks
+        yield from [b"x" * CHUNK] * chunks
         process.drained = True
 
     process = FakeProcess(clock, script())
-    assert follow(process)[1] == chunks * stream.CHUNK
+    assert follow(process)[1] == chunks * CHUNK
     assert clock.now > 2 * stream.LINGER
 
 
@@ -186,7 +191,8 @@ def test_only_what_follows_the_marker_is_the_command_s(clock: Clock, noise: byte
         process = reader(clock, chunks)
         process.pace = 0.1
         listener = functools.partial(_collect, seen)
-        follower = Follower(process, listener, Cancellation(), 1, None, announced.append)
+        order = Order("true", listener, Cancellation(), 1, None, announced.append)
+        follower = Follower(process, order)
         assert follower.run() == Ending.exited(3)
         assert b"".join(seen) == output
         assert b"" not in seen
@@ -198,17 +204,17 @@ def test_the_longest_announcement_may_come_in_pieces(clock: Clock) -> None:
     announced: list[int | None] = []
     for cut in range(1, len(text)):
         process = reader(clock, [b"noise" + text[:cut], text[cut:]])
-        Follower(process, lambda *_: None, Cancellation(), 1, None, announced.append).run()
+        order = Order("true", lambda *_: None, Cancellation(), 1, None, announced.append)
+        Follower(process, order).run()
     assert announced == [10**19 - 1] * (len(text) - 1)
 
 
 def test_the_announcement_is_told_before_any_output(clock: Clock) -> None:
     told: list[object] = []
     process = reader(clock, [b"welcome", MARKER + b"out"])
-    follower = Follower(
-        process, lambda _, data: told.append(data), Cancellation(), 1, None, told.append
-    )
-    follower.run()
+    cancellation = Cancellation()
+    order = Order("true", lambda _, data: told.append(data), cancellation, 1, None, told.append)
+    Follower(process, order).run()
     assert told == [4194304, b"out"]
 
 
@@ -220,7 +226,7 @@ def test_who_hears_of_the_announcement_and_fails_does_not_end_the_command(clock:
     process = reader(clock, [MARKER + b"one", b"two"])
     listener = functools.partial(_collect, seen)
     with pytest.raises(RuntimeError, match="a mistake"):
-        Follower(process, listener, Cancellation(), 1, None, fail).run()
+        Follower(process, Order("true", listener, Cancellation(), 1, None, fail)).run()
     assert seen == [b"one", b"two"]
     assert process.ended
 

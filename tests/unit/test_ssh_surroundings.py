@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from attempts import Listener, in_background
+from leashes import run_on_leash
 from processes import path_with_sh
 from project import wait_until
 
@@ -48,13 +49,11 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Run:
     def run(
         command: str, *env: tuple[str, str], cwd: str | None = None, **variables: str
     ) -> tuple[int, bytes, bytes]:
-        ended = subprocess.run(
+        ended = run_on_leash(
             watchdog.argv(1),
+            watchdog.leash(command, Surroundings(env, cwd)),
             cwd=home,
             env={**os.environ, "HOME": str(home), "PATH": path, **variables},
-            input=watchdog.leash(command, Surroundings(env, cwd)),
-            capture_output=True,
-            start_new_session=True,
         )
         out, count = watchdog.ANNOUNCEMENT.subn(b"", ended.stdout, 1)
         assert count == 1
@@ -249,12 +248,8 @@ def test_csh_and_fish_as_login_shells_read_the_same() -> None:
         binary = shutil.which(shell)
         if binary is None:
             continue  # fish is there for other tests, and tcsh where somebody has it
-        ended = subprocess.run(
-            [binary, "-c", watchdog.exec_request(1)],
-            input=watchdog.leash('printf %s "$A"; pwd', Surroundings((("A", "it's !"),), "/usr")),
-            capture_output=True,
-            start_new_session=True,
-        )
+        leash = watchdog.leash('printf %s "$A"; pwd', Surroundings((("A", "it's !"),), "/usr"))
+        ended = run_on_leash([binary, "-c", watchdog.exec_request(1)], leash)
         assert ended.stdout.endswith(b">it's !/usr\n")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from leashes import run_on_leash
 from processes import kill
 from project import wait_until
 
@@ -123,18 +124,21 @@ def test_the_announcement_comes_before_anything_of_the_job(start: Start, command
     assert process.stdout.read() == watchdog.announcement(process.pid) + expected
 
 
+def test_only_a_command_of_several_lines_takes_a_process_to_be_decoded() -> None:
+    assert watchdog.leash("printf '\\n\\\\'") == b"run printf '\\n\\\\' end\n"
+    assert watchdog.leash("echo '\\'\nexit 3") == b"run-escaped echo '\\\\'\\nexit 3 end\n"
+    before, decoding, _ = watchdog.TEXT.partition("$(")
+    assert before.endswith("case $_pegasus_line in ???-escaped*) _pegasus_job="), before
+    assert decoding
+
+
 def test_it_announces_the_group_and_not_itself_where_a_shell_is_around_it(start: Start) -> None:
     command = 'readlink /proc/$$/exe; read -r stat </proc/$$/stat; set -- ${stat##*") "}; echo $3'
-    around = subprocess.Popen(
-        ["sh", "-c", '"$@"; exit $?', "sh", *watchdog.argv(1)],  # as some ForceCommands do
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    out = around.communicate(watchdog.leash(command))[0]
-    announcement = watchdog.announcement(around.pid)
-    assert out.startswith(announcement)
-    assert out.endswith(b"\n%d\n" % around.pid)
+    around = ["sh", "-c", 'echo $$; "$@"; exit $?', "sh", *watchdog.argv(1)]  # as ForceCommands do
+    out = run_on_leash(around, watchdog.leash(command)).stdout
+    pid, _, rest = out.partition(b"\n")
+    assert rest.startswith(watchdog.announcement(int(pid)))
+    assert rest.endswith(b"\n%s\n" % pid)
 
 
 def test_a_kill_of_the_announced_group_reaches_all_of_a_job(start: Start) -> None:
@@ -161,7 +165,7 @@ def test_a_job_whose_announcement_can_t_be_written_is_not_run(start: Start, tmp_
     process = start("true")
     finish(process)
     with open("/dev/full", "wb") as full:
-        subprocess.run(watchdog.argv(1), input=watchdog.leash(f"touch {tmp_path}/ran"), stdout=full)
+        run_on_leash(watchdog.argv(1), watchdog.leash(f"touch {tmp_path}/ran"), stdout=full)
     assert not (tmp_path / "ran").exists()
 
 
@@ -175,11 +179,10 @@ def test_a_shell_that_shows_what_it_executes_does_not_bring_it_forth(
     shell_path: str, flag: str
 ) -> None:
     script = f"exec 2>&1; {watchdog.TEXT}"
-    shown = subprocess.run(
+    shown = run_on_leash(
         ["sh", flag, "-c", script, "sh", "1", "1"],
+        watchdog.leash("true"),
         env={**os.environ, "PATH": shell_path},
-        input=watchdog.leash("true"),
-        capture_output=True,
     )
     found = watchdog.ANNOUNCEMENT.findall(shown.stdout + shown.stderr)
     assert len(found) == (flag != "-n")

@@ -472,14 +472,14 @@ def test_a_queue_that_takes_long_to_count_is_counted_less_often(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted: list[float] = []
-    entries = QueueFile.entries
+    alike = QueueFile.alike
 
     def slowly(self: QueueFile, refuse: Any) -> Any:
         counted.append(rounds.now)
         rounds.now += 2
-        return entries(self, refuse)
+        return alike(self, refuse)
 
-    monkeypatch.setattr(QueueFile, "entries", slowly)
+    monkeypatch.setattr(QueueFile, "alike", slowly)
     rounds.todo += [lambda: Path("queue.yaml").write_text("- a\n" * int(rounds.now))] * 50
     with pytest.raises(OverError):
         errand.status(settings, watch=True)

@@ -56,7 +56,12 @@ def test_replace_keeps_owner_and_group(path: Path, monkeypatch: pytest.MonkeyPat
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "fchown", lambda _, *ids: given.append(ids))
     storage.replace(path, b"new")
-    assert given == [(-1, path.stat().st_gid), (path.stat().st_uid, -1)]
+    assert given == []  # It has them from the begin.
+    own, real = path.stat(), os.stat
+    others = os.stat_result((*own[:4], own.st_uid + 1, own.st_gid + 2, *own[6:]))
+    monkeypatch.setattr(os, "stat", lambda p, **k: others if p == path else real(p, **k))
+    storage.replace(path, b"new")
+    assert given == [(-1, own.st_gid + 2), (own.st_uid + 1, -1)]
 
 
 def test_replace_takes_the_groups_permissions_where_the_group_is_lost(

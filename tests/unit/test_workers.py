@@ -7,7 +7,7 @@ import threading
 from project import PATIENCE, wait_until
 
 from pegasus.modes.queueing.loop import Loop
-from pegasus.modes.queueing.workers import Workers
+from pegasus.modes.workers import Workers
 
 
 def test_one_thread_does_what_comes_one_after_another() -> None:

@@ -131,7 +131,9 @@ class Participants:
             for member in closing:
                 member.state = State.GONE
             arrived, self._arrived = self._arrived, []
-            self.version += bool(gone or arrived)
+            if not (gone or arrived):
+                return
+            self.version += 1
         self.group.keep([one.node for one in self.group if one.node not in gone])
         self.group.extend([member.connection for member in arrived])
         for member in closing:

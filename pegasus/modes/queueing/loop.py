@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from pegasus.errors import PegasusError
-from pegasus.modes.queueing.workers import Workers
+from pegasus.modes.workers import Workers
 
 T = TypeVar("T")
 

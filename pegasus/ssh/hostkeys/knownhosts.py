@@ -1,8 +1,8 @@
 """The lines of known_hosts files: which of them speak of a name, and adding one.
 
 They are read as OpenSSH's ssh reads them (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT; what is broken
-is passed over), and anew each time: other programs write to them too. Reading them here costs
-no process for each connection, and needs no OpenSSH.
+is passed over), and anew when they have changed: other programs write to them too. Reading them
+here costs no process for each connection, and needs no OpenSSH.
 """
 
 from __future__ import annotations
@@ -20,19 +20,24 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from pegasus.ssh.unchanged import Unchanged
+
 REVOKED = "@revoked"
 AUTHORITY = "@cert-authority"
 
 _BLANKS = re.compile(rb"[ \t]+")
 
-#: What is in a line whose hosts are not plain names.
-_NOT_PLAIN = re.compile(rb"[*?|]")
+#: What is in a pattern and in no plain name.
+_WILD = re.compile(rb"[*?]")
 
 #: The bytes of a hashed name's salt.
 _SALT_SIZE = 20
 
 #: Names of signature algorithms, which OpenSSH takes for the type of key too.
 _ALIASES = {"rsa-sha2-256": "ssh-rsa", "rsa-sha2-512": "ssh-rsa"}
+
+#: A line and its number.
+_Line = tuple[int, bytes]
 
 # fcntl's locks are held by a process, not by a thread.
 _adding = threading.Lock()
@@ -68,6 +73,24 @@ class KnownKey:
         return not self.hosts.startswith("|") and any(sign in self.hosts for sign in ",*?")
 
 
+@dataclass(frozen=True)
+class _Index:
+    """The lines of a file, with their numbers: by plain names, by hashes, and those with patterns.
+
+    A hash is its salt and what that makes of the name.
+    """
+
+    by_name: dict[bytes, list[_Line]]
+    hashed: list[tuple[tuple[bytes, bytes], _Line]]
+    others: list[_Line]
+
+    def candidates(self, names: Sequence[bytes]) -> list[_Line]:
+        """Return all lines that may match one of some names, in the order of the file."""
+        found = {line for name in names for line in self.by_name.get(name, ())}
+        found |= {line for hashed, line in self.hashed if _is_hash(hashed, names)}
+        return sorted(found.union(self.others))
+
+
 def look_up(names: Sequence[str], file: str) -> list[KnownKey]:
     """Return the lines of `file` that match one of `names`, which are in lower case.
 
@@ -75,26 +98,35 @@ def look_up(names: Sequence[str], file: str) -> list[KnownKey]:
         OSError: it is there but can't be read.
     """
     try:
-        text = Path(file).read_bytes()
+        index = _indices(file)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return []
     wanted = [(name, name.encode("utf-8", "surrogateescape")) for name in names]
     return [
         KnownKey(name, file, number, _text(hosts), marker, *key)
-        for number, line in enumerate(text.split(b"\n"), start=1)
-        if _may_match(line, wanted)
+        for number, line in index.candidates([raw for _, raw in wanted])
         for marker, hosts, rest in _split(line)
         for name in _matching(hosts, wanted)
         for key in read_key(rest)
     ]
 
 
-def _may_match(line: bytes, wanted: Sequence[tuple[str, bytes]]) -> bool:
-    """Return False for a line that surely matches none: most lines, of a file that may be long."""
-    if _NOT_PLAIN.search(line):
-        return True
-    line = line.lower()
-    return any(raw in line for _, raw in wanted)
+def _read(file: str) -> _Index:
+    index = _Index({}, [], [])
+    for number, line in enumerate(Path(file).read_bytes().split(b"\n"), start=1):
+        for _, hosts, _ in _split(line):
+            if hosts.startswith(b"|"):
+                index.hashed.extend((parts, (number, line)) for parts in _hash(hosts))
+            elif _WILD.search(hosts):
+                index.others.append((number, line))
+            else:
+                for name in set(hosts.lower().split(b",")):
+                    index.by_name.setdefault(name, []).append((number, line))
+    return index
+
+
+#: Every connection looks into the same few files, which may be long.
+_indices = Unchanged(_read)
 
 
 def _text(raw: bytes) -> str:
@@ -121,19 +153,23 @@ def _split(line: bytes) -> Iterator[tuple[str, bytes, bytes]]:
 def _matching(hosts: bytes, wanted: Sequence[tuple[str, bytes]]) -> list[str]:
     """Return the names that the first field of a line matches."""
     if hosts.startswith(b"|"):
-        return _matching_hash(hosts, wanted)
+        return [name for name, raw in wanted for parts in _hash(hosts) if _is_hash(parts, [raw])]
     patterns = hosts.lower().split(b",")
     return [name for name, raw in wanted if _is_match(raw, patterns)]
 
 
-def _matching_hash(hosts: bytes, wanted: Sequence[tuple[str, bytes]]) -> list[str]:
-    """Return the names of which `hosts` is `|1|salt|hash`."""
+def _hash(hosts: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield salt and hash of `|1|salt|hash`, or nothing if it is broken."""
     parts = hosts.split(b"|")
     salt = _decode(parts[2]) if len(parts) == 4 and parts[1] == b"1" else b""
-    if len(salt) != _SALT_SIZE:
-        return []
-    wanted_hash = _decode(parts[3])
-    return [name for name, raw in wanted if hmac.digest(salt, raw, "sha1") == wanted_hash]
+    if len(salt) == _SALT_SIZE:
+        yield salt, _decode(parts[3])
+
+
+def _is_hash(hashed: tuple[bytes, bytes], names: Sequence[bytes]) -> bool:
+    """Return whether it is that of one of some names."""
+    salt, wanted = hashed
+    return any(hmac.digest(salt, name, "sha1") == wanted for name in names)
 
 
 def _is_match(name: bytes, patterns: Sequence[bytes]) -> bool:

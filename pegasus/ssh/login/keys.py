@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import copy
 import os
 import stat
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from paramiko import ECDSAKey, Ed25519Key, Message, PasswordRequiredException, P
 from paramiko.pkey import PublicBlob
 
 from pegasus.ssh.openssh.algorithms import CERTIFICATE
+from pegasus.ssh.unchanged import Unchanged
 
 _CLASSES: dict[str, type[PKey]] = {
     "ssh-ed25519": Ed25519Key,
@@ -40,24 +42,26 @@ class Certificate:
         return str(self.blob.key_type)
 
 
+@dataclass(frozen=True)
+class _PublicPart:
+    """What of a file is a public key, None where that can't be told; and whether all of it is."""
+
+    blob: bytes | None
+    is_all: bool
+
+
 def public_key(path: str) -> bytes | None:
     """Return the public key of an IdentityFile, or None where it can't be told.
 
     It stands beside the private key, or the file is a public key, or a private one's clear part.
     """
-    for name in (path + ".pub", path):
-        if is_public(name):
-            return _decode(_words(name)[1])
-    text = _text(path)
-    if _BEGIN not in text:
-        return None
-    return _clear_part(_decode("".join(text.partition(_BEGIN)[2].partition(_END)[0].split())))
+    beside, itself = _public_part(path + ".pub"), _public_part(path)
+    return (beside if beside.is_all else itself).blob
 
 
 def is_public(path: str) -> bool:
     """Return whether a file is a public key rather than a private one."""
-    words = _words(path)
-    return len(words) > 1 and (words[0] in _CLASSES or words[0].startswith("sk-"))
+    return _public_part(path).is_all
 
 
 def certificate(path: str) -> Certificate:
@@ -88,6 +92,10 @@ def private_key(path: str) -> PKey:
         FileNotFoundError: there is no such file.
     """
     _check_access(path)
+    return copy.copy(_private_keys(path))  # its certificate is not another connection's
+
+
+def _read_private_key(path: str) -> PKey:
     problem = "it is not a private key of a type that is known here"
     for kind in (Ed25519Key, ECDSAKey, RSAKey):
         try:
@@ -116,6 +124,24 @@ def _check_access(path: str) -> None:
         raise UnusableKeyError(f"{path} is a public key, whose private one no ssh-agent has")
     if status.st_uid == os.getuid() and status.st_mode & 0o077:
         raise UnusableKeyError(f"{path} can be read by others, so it is not used: chmod 600 it")
+
+
+def _public_part(path: str) -> _PublicPart:
+    try:
+        return _public_parts(path)
+    except OSError:
+        return _PublicPart(None, False)
+
+
+def _read_public_part(path: str) -> _PublicPart:
+    text = _text(path)
+    words = text.split()
+    if len(words) > 1 and (words[0] in _CLASSES or words[0].startswith("sk-")):
+        return _PublicPart(_decode(words[1]), True)
+    if _BEGIN not in text:
+        return _PublicPart(None, False)
+    inner = "".join(text.partition(_BEGIN)[2].partition(_END)[0].split())
+    return _PublicPart(_clear_part(_decode(inner)), False)
 
 
 def _clear_part(data: bytes | None) -> bytes | None:
@@ -149,3 +175,8 @@ def _decode(text: str) -> bytes | None:
         return binascii.a2b_base64(text)
     except (binascii.Error, ValueError):
         return None
+
+
+# Each connection of a run uses the same few.
+_private_keys = Unchanged(_read_private_key)
+_public_parts = Unchanged(_read_public_part)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Node
@@ -22,17 +24,52 @@ _PATIENCE = 30
 _GLANCE = 0.2
 
 
-def ask(node: Node, config_file: str | None, closing: threading.Event) -> Options:
-    """Return what `ssh -G` prints.
+#: What `ssh -v` says of files that it reads, and of Host lines that hold for the host.
+_READS = re.compile(rb"^debug1: Reading configuration data ([^\r\n]*)", re.MULTILINE)
+_APPLIES = re.compile(rb"^debug1: (?:.* line \d+: )?Applying options for ", re.MULTILINE)
 
-    `controlpath` is the value of the token %C, which depends on the version of OpenSSH.
+#: What `ssh -v` says beside what it would say anyhow.
+_CHATTER = re.compile(rb"^(?:debug1: |OpenSSH_).*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `ssh -G` has said of a host.
+
+    Attributes:
+        name: the host, as it was asked for.
+        pairs: directives and their values.
+        files: what it has read for that, in this order.
+        host_lines: how many Host lines hold for the host.
+    """
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+    files: tuple[str, ...]
+    host_lines: int
+
+    @property
+    def options(self) -> Options:
+        """The configuration of the host. `controlpath` is the value of the token %C."""
+        return Options(self.pairs)
+
+    def options_for(self, name: str) -> Options:
+        """Return that of another host of which nothing but its name is different."""
+        named = {"host": name, "controlpath": "none"}
+        if ("hostname", self.name) in self.pairs:
+            named["hostname"] = name
+        return Options((key, named.get(key, value)) for key, value in self.pairs)
+
+
+def ask(node: Node, config_file: str | None, closing: threading.Event) -> Answer:
+    """Return what `ssh -G` prints. What %C stands for depends on the version of OpenSSH.
 
     Raises:
         UnreachableError: OpenSSH does not accept the configuration (step: resolve).
         GivenUpError: `closing` was set meanwhile.
     """
     host = node.host
-    command = ["ssh", "-G", "-o", "ControlPath=/%C"]
+    command = ["ssh", "-v", "-G", "-o", "ControlPath=/%C"]
     command += ["-F", config_file] if config_file is not None else []
     command += ["-l", host.user] if host.user is not None else []
     command += ["-p", str(host.port)] if host.port is not None else []
@@ -41,10 +78,12 @@ def ask(node: Node, config_file: str | None, closing: threading.Event) -> Option
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnreachableError(node, "resolve", f"ssh -G: {error}") from error
     if status != 0:
-        problem = plain(said.decode(errors="replace")) or "ssh -G failed"
+        problem = plain(_CHATTER.sub(b"", said).decode(errors="replace")) or "ssh -G failed"
         raise UnreachableError(node, "resolve", f"OpenSSH's configuration: {problem}")
     lines = answer.decode("utf-8", "surrogateescape").split("\n")
-    return Options((name, value) for name, _, value in (line.partition(" ") for line in lines))
+    pairs = tuple((name, value) for name, _, value in (line.partition(" ") for line in lines))
+    files = tuple(os.fsdecode(path) for path in _READS.findall(said))
+    return Answer(host.name, pairs, files, len(_APPLIES.findall(said)))
 
 
 def _run(command: list[str], closing: threading.Event) -> tuple[int, bytes, bytes]:

@@ -16,7 +16,7 @@ from fnmatch import translate
 from pegasus.errors import UnreachableError
 from pegasus.model import Node
 from pegasus.ssh.openssh import directives, fallback, paths
-from pegasus.ssh.openssh.ask import ask
+from pegasus.ssh.openssh.alike import Answers
 from pegasus.ssh.openssh.options import OptionError, Options
 from pegasus.ssh.openssh.target import Target
 
@@ -27,6 +27,8 @@ _USER_NAME = re.compile(r"[^-\x00-\x20'`\";&<>|(){}\x7f][^\x00-\x1f'`\";&<>|(){}
 
 #: The fewest bits of an RSA key that OpenSSH believes, whatever RequiredRSASize says.
 _SMALLEST_RSA = 1024
+
+_answers = Answers()
 
 
 def resolve(node: Node, config_file: str | None, closing: threading.Event | None = None) -> Target:
@@ -44,9 +46,9 @@ def resolve(node: Node, config_file: str | None, closing: threading.Event | None
     _check(node, "host name", host.name, _HOST_NAME)
     if host.user is not None:
         _check(node, "user name", host.user, _USER_NAME)
-    is_openssh = shutil.which("ssh") is not None
-    if is_openssh:
-        options = ask(node, config_file, closing or threading.Event())
+    ssh = shutil.which("ssh")
+    if ssh is not None:
+        options = _answers.ask(ssh, node, config_file, closing or threading.Event())
     else:
         options = fallback.ask(node, config_file)
     problem = directives.refusal(options)
@@ -55,7 +57,7 @@ def resolve(node: Node, config_file: str | None, closing: threading.Event | None
     try:
         return _target(node, options, config_file)
     except (OptionError, paths.UnclearPathError) as error:
-        problem = str(error) if is_openssh else f"{error}; {fallback.HINT}"
+        problem = str(error) if ssh is not None else f"{error}; {fallback.HINT}"
         raise UnreachableError(node, "resolve", problem) from error
 
 

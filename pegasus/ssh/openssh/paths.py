@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import pwd
@@ -66,18 +67,23 @@ def tilde(value: str) -> str:
 
 def home() -> str:
     """Return the home that OpenSSH takes: the user database's, whatever $HOME says."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:
-        return os.path.expanduser("~")
+    account = _account(os.getuid())
+    return account.pw_dir if account is not None else os.path.expanduser("~")
 
 
 def local_user() -> str:
     """Return the user that OpenSSH takes: the user database's, whatever $USER says."""
+    account = _account(os.getuid())
+    return account.pw_name if account is not None else getpass.getuser()
+
+
+@functools.cache
+def _account(uid: int) -> pwd.struct_passwd | None:
+    """Return what the user database says, which may have to ask a server for it."""
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(uid)
     except KeyError:
-        return getpass.getuser()
+        return None
 
 
 def tokens_of(

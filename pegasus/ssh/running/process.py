@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from paramiko import Channel, SSHException
+from paramiko import SSHException
 
 from pegasus.events import Stream
 from pegasus.model import Ending, Outcome
 from pegasus.ssh.plain import plain
 from pegasus.ssh.running.endings import exit_ending
+from pegasus.ssh.running.order import NotStartedError
+from pegasus.ssh.running.session import Session
 from pegasus.ssh.running.stream import CHUNK
 from pegasus.ssh.wire.transport import Wakeup
 
@@ -49,13 +51,19 @@ class Soundings:
 
 
 class RemoteProcess:
-    """The `Process` of a channel. The watchdog at the other end holds the channel's stdin."""
+    """The `Process` of a session. The watchdog at the other end holds its stdin."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._transport = channel.get_transport()
-        self._report = self._transport.watch(channel)
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._channel = session.channel
+        self._transport = session.transport
+        self._report = session.report
         self._soundings = Soundings(self._transport.ping, self._report.wakeup)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the server has said that it runs the command, or that it does not."""
+        return self._report.is_accepted is not None
 
     @property
     def ended(self) -> bool:
@@ -94,11 +102,12 @@ class RemoteProcess:
 
     def read(self) -> Iterator[tuple[Stream, bytes]]:
         """See `Process.read`."""
-        if self._readable:
+        is_out, is_err = self._channel.recv_ready(), self._channel.recv_stderr_ready()
+        if is_out or is_err:
             self._soundings.begin_anew()
-        if self._channel.recv_ready():
+        if is_out:
             yield Stream.STDOUT, self._channel.recv(CHUNK)
-        if self._channel.recv_stderr_ready():
+        if is_err:
             yield Stream.STDERR, self._channel.recv_stderr(CHUNK)
 
     def let_go(self) -> None:
@@ -107,12 +116,20 @@ class RemoteProcess:
             self._channel.shutdown_write()
 
     def ending(self) -> Ending:
-        """See `Process.ending`. LOST when the server said nothing."""
+        """See `Process.ending`. LOST when the server said nothing.
+
+        Raises:
+            NotStartedError: the server did not accept the command.
+        """
         report = self._report
+        if report.is_accepted is False:
+            raise NotStartedError("the server refuses to run a command")
         if report.exit_signal is not None:
             return Ending(Outcome.SIGNALLED, exit_signal=plain(report.exit_signal))
         if report.exit_status is not None:
             return exit_ending(report.exit_status)
+        if report.closed_by_server and not self.is_answered:
+            raise NotStartedError("the server closed the session before it ran a command")
         if report.closed_by_server:
             return Ending(Outcome.LOST, detail="the server closed the session without a status")
         lost = "the connection was lost while the command ran"
@@ -121,6 +138,4 @@ class RemoteProcess:
 
     def dispose(self) -> None:
         """See `Process.dispose`."""
-        self._transport.forget(self._channel)
-        with contextlib.suppress(SSHException, OSError, EOFError):
-            self._channel.close()
+        self._session.close()

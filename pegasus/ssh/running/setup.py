@@ -48,7 +48,7 @@ def setup(surroundings: Surroundings) -> str:
         text = f'{_NEWLINE}=$(printf "\\n_");{_NEWLINE}=${{{_NEWLINE}%_}};' + text
     if "PATH" in dict(surroundings.env):
         # The command's sh is found where all others are; what it then finds is another matter.
-        run = 'exec "$_pegasus_sh" -c -- "${_pegasus_job%_}" sh'
+        run = 'exec "$_pegasus_sh" -c -- "$_pegasus_job" sh'
         text = f"_pegasus_sh=$(command -v sh) || exit 1;{text}{run}"
     return text
 

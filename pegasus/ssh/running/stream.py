@@ -12,11 +12,12 @@ from typing import Protocol
 
 from pegasus.events import Stream
 from pegasus.model import Ending, Outcome
-from pegasus.ssh.base import Cancellation, OnAnnounced, OnOutput, nobody
+from pegasus.ssh.base import OnAnnounced, OnOutput
 from pegasus.ssh.running.opening import Opening
+from pegasus.ssh.running.order import Order
 
 #: How much is read at once, in bytes.
-CHUNK = 32768
+CHUNK = 256 * 1024
 
 #: A child left in the background may hold the output open for ever. Once the command itself
 #: has ended, what is still in the pipes is read until nothing comes for this long (seconds) and
@@ -143,23 +144,15 @@ class _Settling:
 class Follower:
     """Follows one process to its end, in the thread that calls `run`."""
 
-    def __init__(
-        self,
-        process: Process,
-        on_output: OnOutput,
-        cancellation: Cancellation,
-        grace: float,
-        timeout: float | None = None,
-        on_announced: OnAnnounced = nobody,
-    ) -> None:
-        """Prepare; `grace` and `timeout` are those of `Connection.attempt`, in seconds."""
+    def __init__(self, process: Process, order: Order) -> None:
+        """Prepare to follow the process of a command."""
         self._process = process
-        self._delivery = Delivery(on_output, on_announced)
-        self._cancellation = cancellation
+        self._delivery = Delivery(order.on_output, order.on_announced)
+        self._cancellation = order.cancellation
         self._opening = Opening()
-        self._patience = grace + CONFIRMATION
+        self._patience = order.grace + CONFIRMATION
         self._begin_by = time.monotonic() + BEGINNING
-        self._timeout = timeout
+        self._timeout = order.timeout
         self._end_by: float | None = None
         self._deadline: float | None = None
         self._settling: _Settling | None = None

@@ -12,10 +12,12 @@ Why it is as it is:
   argument are limited to 128 kB, and quoting would make a job several times longer. What stands
   in the command line is constant and has none of the characters (single quote, backslash,
   newline, exclamation mark before a word) that csh or fish read differently in single quotes.
+- A newline in the job is escaped, and so is a backslash then. Only such a job says so and is
+  decoded, since that takes a process.
 - What a job is to find, variables and a directory, comes that way too, as sh text in a line of its
   own (see `setup`), and is made in the process that becomes the job, so that neither the leader
-  nor the watcher has them. A first line that says `set` announces it: where something has eaten
-  that line, the other one alone is not run.
+  nor the watcher has them. A first line that begins with `set` announces it: where something has
+  eaten that line, the other one alone is not run.
 - The job's output begins with `ANNOUNCEMENT`: the job has begun, and its process group has this
   number. Without it, what ended was something else: a login shell that runs nothing, a startup
   file that exits, a ForceCommand. What comes before it is theirs. Neither the text nor a shell
@@ -39,6 +41,7 @@ Tried with dash, bash, busybox ash, ksh and zsh as `sh`, and tcsh and fish as lo
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import shlex
@@ -49,15 +52,20 @@ from pegasus.ssh.running.setup import setup
 # Lines are joined by blanks: every command ends with a semicolon, and there are no comments.
 _LINES = r"""
 _pegasus_setup= ;
-IFS= read -r _pegasus_job || exit 255;
-case $_pegasus_job in
-"run "*" end") ;;
-"set "*" end") IFS= read -r _pegasus_setup || exit 255;;
+IFS= read -r _pegasus_line || exit 255;
+case $_pegasus_line in
+"run "*" end"|"run-escaped "*" end") ;;
+"set "*" end"|"set-escaped "*" end") IFS= read -r _pegasus_setup || exit 255;;
 *) echo "pegasus: a startup file of the login shell reads standard input; it must not" >&2;
  exit 255;;
 esac;
-_pegasus_job=${_pegasus_job#??? };
-_pegasus_job=$(printf "%b_" "${_pegasus_job% end}");
+_pegasus_job=${_pegasus_line#* };
+_pegasus_job=${_pegasus_job% end};
+case $_pegasus_line in
+???-escaped*)
+ _pegasus_job=$(printf "%b_" "$_pegasus_job");
+ _pegasus_job=${_pegasus_job%_};;
+esac;
 _pegasus_told=no;
 trap "_pegasus_told=yes" USR1;
 trap : HUP INT QUIT TERM;
@@ -96,7 +104,7 @@ _pegasus_others() {
  printf "%s: %s %s>" "<pegasus" started "$_pegasus_group" || exit 255;
  exec 2>&4 3<&- 4>&-;
  eval "$_pegasus_setup";
- exec sh -c -- "${_pegasus_job%_}"
+ exec sh -c -- "$_pegasus_job"
 );
 _pegasus_status=$?;
 case $_pegasus_told in yes)
@@ -131,6 +139,7 @@ def argv(grace: float) -> list[str]:
     return ["sh", "-c", TEXT, "sh", f"{grace:g}", str(math.ceil(grace))]
 
 
+@functools.cache
 def exec_request(grace: float) -> str:
     """Return the text of the SSH exec request that runs the watchdog.
 
@@ -144,7 +153,10 @@ def leash(command: str, surroundings: Surroundings = NO_SURROUNDINGS) -> bytes:
 
     One line, or two; an unfinished one, cut off by a lost connection, is never run.
     """
-    job = command.replace("\\", "\\\\").replace("\n", "\\n")
     text = setup(surroundings)
-    lines = f"set {job} end\n{text}\n" if text else f"run {job} end\n"
+    word = "set" if text else "run"
+    if "\n" in command:
+        word += "-escaped"
+        command = command.replace("\\", "\\\\").replace("\n", "\\n")
+    lines = f"{word} {command} end\n" + (f"{text}\n" if text else "")
     return lines.encode("utf-8", "surrogateescape")

@@ -16,8 +16,10 @@ import math
 import os
 import select
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from paramiko import SSHException
 
@@ -75,13 +77,21 @@ class WatchedSocket:
     """
 
     def __init__(self, sock: socket.socket, patience: Patience) -> None:
-        """Watch `sock`, whose timeout must be a nap."""
+        """Watch `sock`."""
         self._sock = sock
         self._patience = patience
         self._naps = 0
         self._stalls = 0
         self.on_silence: Callable[[], None] | None = None
         self.death = ""
+
+    def time_naps(self) -> None:
+        """Have the kernel end reads and writes after a nap: Python would make two calls of one."""
+        seconds, rest = divmod(self._patience.nap, 1)
+        nap = struct.pack("ll", int(seconds), int(rest * 1_000_000))
+        self._sock.settimeout(None)
+        for name in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self._sock.setsockopt(socket.SOL_SOCKET, name, nap)
 
     def recv(self, size: int) -> bytes:
         """Return what has come, b"" when the connection was closed.
@@ -93,9 +103,11 @@ class WatchedSocket:
         """
         try:
             data = self._sock.recv(size)
-        except TimeoutError as error:
-            self._end_nap(error)
-            raise
+        except BlockingIOError:
+            self._end_nap()
+            raise TimeoutError from None
+        except TimeoutError:  # it was the kernel that gave up
+            self._give_up()
         except OSError as error:
             if error.errno != errno.EBADF:  # that is us, who closed it
                 self.death = self.death or error.strerror or ""
@@ -115,11 +127,13 @@ class WatchedSocket:
         """
         try:
             count = self._sock.send(data)
-        except TimeoutError as error:
+        except BlockingIOError:
             self._stalls += 1  # whoever writes holds the packetizer's lock
-            if _is_given_up(error) or self._stalls >= self._patience.naps:
+            if self._stalls >= self._patience.naps:
                 self._give_up()
-            raise
+            raise TimeoutError from None
+        except TimeoutError:  # it was the kernel that gave up
+            self._give_up()
         self._stalls = 0
         return count
 
@@ -137,9 +151,7 @@ class WatchedSocket:
         """
         return self._is_ready(select.POLLOUT)
 
-    def _end_nap(self, error: OSError) -> None:
-        if _is_given_up(error):
-            self._give_up()
+    def _end_nap(self) -> None:
         if self.on_silence is None:
             return
         self._naps += 1
@@ -157,17 +169,12 @@ class WatchedSocket:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
         return bool(poll.poll(0))
 
-    def _give_up(self) -> None:
+    def _give_up(self) -> NoReturn:
         """Take the peer for dead, and let the other threads that use the socket know."""
         self.death = self.death or f"no sign of life for {self._patience.dead_after:g} s"
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         raise SilentPeerError(self.death)
-
-
-def _is_given_up(error: OSError) -> bool:
-    """Return whether it was the kernel that gave up; a nap that is over has no number."""
-    return error.errno is not None
 
 
 def tune(sock: socket.socket, patience: Patience) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from paramiko import Message, Transport
@@ -34,12 +34,12 @@ class SteadyTransport(Transport):  # type: ignore[misc]
         """Prepare to speak SSH over a connected socket; `kwargs` are Paramiko's."""
         self._deferred: deque[Message] = deque()
         self._answers: deque[Callable[[], None]] = deque()
-        # Paramiko sets it as the socket's timeout. Its own 0.1 s is ten wake-ups a second for
-        # every connection, and closing wakes the thread that reads anyhow.
-        self._active_check_timeout = patience.nap
         tune(sock, patience)
         self._line = WatchedSocket(sock, patience)
         super().__init__(sock, packetizer_class=lambda _: NodePacketizer(self._line), **kwargs)
+        # Paramiko's own 0.1 s is ten wake-ups a second for every connection, and closing wakes the
+        # thread that reads anyhow.
+        self._line.time_naps()
 
     @property
     def death(self) -> str:
@@ -74,6 +74,18 @@ class SteadyTransport(Transport):  # type: ignore[misc]
                 self.send_or_defer(_ping())
         finally:
             self.clear_to_send_lock.release()
+
+    def send_together(self, messages: Iterable[Message]) -> None:
+        """Send messages at once, one behind the other: with one system call, in one segment.
+
+        Raises:
+            OSError, EOFError: the connection is lost.
+        """
+        if not self.active:
+            return  # whoever waits for an answer is told
+        with self.clear_to_send_lock, self.packetizer.together():
+            for message in messages:
+                self.send_or_defer(message)
 
     def send_or_defer(self, message: Message) -> None:
         """Send a message now, or after those that wait for new keys. The lock must be held."""

@@ -7,6 +7,7 @@ where this subclass looks at them.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -18,7 +19,9 @@ from paramiko.common import (
     MSG_CHANNEL_CLOSE,
     MSG_CHANNEL_DATA,
     MSG_CHANNEL_EOF,
+    MSG_CHANNEL_FAILURE,
     MSG_CHANNEL_REQUEST,
+    MSG_CHANNEL_SUCCESS,
 )
 
 from pegasus.ssh.openssh.algorithms import CERTIFICATE, signatures
@@ -30,18 +33,41 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 #: What a server takes for a broken client when the channel is not there any more.
-_FOR_OPEN_CHANNELS = (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF)
+_FOR_OPEN_CHANNELS = (MSG_CHANNEL_DATA, MSG_CHANNEL_EOF, MSG_CHANNEL_REQUEST)
 
 
-class Wakeup(threading.Event):
-    """An event that whoever waits for it clears; Paramiko's buffers would do it too early."""
+class Wakeup:
+    """What one thread waits for, and takes back itself; Paramiko's buffers would do it too early.
+
+    It is an event to Paramiko, but no more than a lock: it is set many times a command, and an
+    event of Python's has several locks, and one more each time it is waited for.
+    """
+
+    def __init__(self) -> None:
+        """Prepare; it is not set."""
+        self._unset = threading.Lock()
+        self._unset.acquire()
+
+    def set(self) -> None:
+        """Wake the thread that waits, or the next one that would."""
+        if self._unset.locked():
+            with contextlib.suppress(RuntimeError):  # it is set by now
+                self._unset.release()
+
+    def is_set(self) -> bool:
+        """Return whether nobody would have to wait."""
+        return not self._unset.locked()
 
     def clear(self) -> None:
         """Do nothing: a buffer that is empty does not mean that nothing has happened."""
 
+    def wait(self, timeout: float | None) -> None:
+        """Wait until it is set, for so many seconds at most; then it is not set any more."""
+        self._unset.acquire(timeout=-1 if timeout is None else max(timeout, 0))
+
     def rearm(self) -> None:
-        """Clear it."""
-        super().clear()
+        """Take it back: what is looked at from now on is up to date."""
+        self._unset.acquire(blocking=False)
 
 
 class SessionReport:
@@ -49,12 +75,14 @@ class SessionReport:
 
     Attributes:
         wakeup: set whenever something has changed, output included.
+        is_accepted: what the server has answered to the request for a command, or None.
         exit_status, exit_signal: as the server sent them, or None.
         closed_by_server: whether it closed the session in good order.
     """
 
     def __init__(self) -> None:
         self.wakeup = Wakeup()
+        self.is_accepted: bool | None = None
         self.exit_status: int | None = None
         self.exit_signal: str | None = None
         self.closed_by_server = False
@@ -87,6 +115,20 @@ def _on_close(channel: Channel, message: Message) -> None:
     Channel._handle_close(channel, message)  # closes the buffers, which sets the wakeup
 
 
+def _on_success(channel: Channel, message: Message) -> None:
+    report = channel.transport.report(channel)
+    if report is not None:
+        report.is_accepted = True
+    Channel._request_success(channel, message)
+
+
+def _on_failure(channel: Channel, message: Message) -> None:
+    report = channel.transport.report(channel)
+    if report is not None:
+        report.is_accepted = False
+    Channel._request_failed(channel, message)  # closes the channel
+
+
 class NodeTransport(SteadyTransport):
     """A transport for `paramiko.SSHClient.connect(transport_factory=…)`."""
 
@@ -94,6 +136,8 @@ class NodeTransport(SteadyTransport):
         **Transport._channel_handler_table,
         MSG_CHANNEL_REQUEST: _on_request,
         MSG_CHANNEL_CLOSE: _on_close,
+        MSG_CHANNEL_SUCCESS: _on_success,
+        MSG_CHANNEL_FAILURE: _on_failure,
     }
 
     def __init__(self, sock: socket.socket, **kwargs: Any) -> None:
@@ -123,7 +167,7 @@ class NodeTransport(SteadyTransport):
         """Send what the peer can still place: for a session that is over, it would hang up.
 
         Who writes and the thread that closes a channel at the same moment know nothing of each
-        other; here, their messages are in order.
+        other; here, their messages are in order. A channel that we close needs no EOF before.
         """
         if not self._is_for_closed_channel(message):
             super().send_or_defer(message)
@@ -133,9 +177,9 @@ class NodeTransport(SteadyTransport):
         if data[0] not in _FOR_OPEN_CHANNELS:
             return False
         number = int.from_bytes(data[1:5], "big")
-        channels = [c for c in self._channels.values() if c.remote_chanid == number]
-        is_data = data[0] == MSG_CHANNEL_DATA
-        return all(is_data and channel.closed for channel in channels)  # one that we close has EOF
+        # One that is not open yet has no number of the peer's: Paramiko says 0.
+        known = (c for c in self._channels.values() if c.active and c.remote_chanid == number)
+        return all(channel.closed for channel in known)
 
     def watch(self, channel: Channel) -> SessionReport:
         """Return the report of `channel`, which is kept up to date until `forget`."""

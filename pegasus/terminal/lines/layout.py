@@ -9,6 +9,7 @@ from typing import TextIO
 
 from pegasus.terminal.lines.colours import ALARM, Colours, depth_of, is_dumb, is_terminal
 from pegasus.terminal.lines.sequences import RESET, shown
+from pegasus.terminal.lines.splitter import lines_of, text_of
 from pegasus.terminal.lines.wrapping import columns, wrap
 
 #: The columns of a terminal that does not say how many it has.
@@ -50,11 +51,12 @@ class Layout:
         """Return a line of ours that tells of a failure: red, where colours of ours may be."""
         return f"{ALARM}{line}{RESET}" if self._depth else line
 
-    def text(self, lines: Iterable[str], label: str = "", job: str = "") -> str:
-        """Return lines as they are written, each with its newline.
+    def text(self, text: str, label: str = "", job: str = "") -> str:
+        """Return a text of whole lines as it is written.
 
         Args:
-            lines: without their ends. A terminal gets no control sequence of theirs but SGR.
+            text: lines, each with its newline. A terminal gets no control sequence of theirs but
+                SGR.
             label: what stands in brackets in front of each line, and of each piece of one.
             job: what stands behind the label there, and has no part in its colour.
         """
@@ -62,20 +64,32 @@ class Layout:
         start = self._colours.start(label, self._depth) if label else ""
         painted = f"{start}{prefix[:-1]}{RESET} " if start else prefix
         if not self.at_terminal:
-            return "".join([f"{painted}{line}\n" for line in lines])
+            return _in_front(painted, text)
+        lines = lines_of(text)
         room = self.width - columns(prefix)
         if prefix and room < LEAST_ROOM:
-            whole = self._pieces((painted + line for line in lines), self.width)
-            return "".join([f"{piece}\n" for piece in whole])
-        return "".join([f"{painted}{piece}\n" for piece in self._pieces(lines, room)])
+            return text_of([*self._pieces((painted + line for line in lines), self.width)])
+        if not _surely_fit(lines, room):
+            text = text_of([*self._pieces(lines, room)])
+        return _in_front(painted, text)
 
     def _pieces(self, lines: Iterable[str], room: int) -> Iterator[str]:
         for line in lines:
-            if len(line) <= room and line.isascii() and line.isprintable():
-                yield line
-            else:
-                yield from wrap(shown(line, sgr=self.can_redraw), room)
+            yield from wrap(shown(line, sgr=self.can_redraw), room)
 
     def fitted(self, line: str) -> str:
         """Return as much of a line as fits a terminal without reaching its edge."""
         return wrap(shown(line), max(1, self.width - 1))[0]
+
+
+def _in_front(prefix: str, text: str) -> str:
+    """Return a text with a prefix in front of each line."""
+    if not prefix or not text:
+        return text
+    return f"{prefix}{text[:-1]}".replace("\n", f"\n{prefix}") + "\n"
+
+
+def _surely_fit(lines: list[str], room: int) -> bool:
+    """Return whether each line is one piece, as it is: all of them at once, and so in no time."""
+    bare = "".join(lines)
+    return bare.isascii() and bare.isprintable() and max(map(len, lines), default=0) <= room

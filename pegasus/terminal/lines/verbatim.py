@@ -49,7 +49,7 @@ def _with_ends(text: str) -> list[str]:
     """Return the lines of a text with their ends, and what is behind the last end."""
     if "\r" not in text:
         *lines, rest = text.split("\n")
-        return [*(f"{line}\n" for line in lines), rest]
+        return [*[f"{line}\n" for line in lines], rest]
     pieces, start = [], 0
     for found in LINE_END.finditer(text):
         pieces.append(text[start : found.end()])
