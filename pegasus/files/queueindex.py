@@ -191,6 +191,11 @@ class Index:
             behind: how many there are behind them.
             grown: by how much further from the end of the text they begin than they did.
         """
+        self._put_all_first(other, first, behind, grown)
+        self._counts += other._counted(behind, len(other) - first)
+
+    def _put_all_first(self, other: Index, first: int, behind: int, grown: int) -> None:
+        """Do as `put_all_first`, but for the counts."""
         part = slice(behind, len(other) - first)
         if part.start == part.stop:
             return
@@ -198,7 +203,6 @@ class Index:
         self._begins += _shifted(other._begins[part], grown)
         self._totals += _shifted(other._totals[part], more)
         self._needs += other._needs[part]
-        self._counts += other._counted(part.start, part.stop)
 
     def _counted(self, start: int, stop: int) -> Counter[int]:
         """Return how many jobs have which need, of some entries, counted from the last one."""
@@ -216,14 +220,17 @@ class Index:
         """Return the index once all changes, in the order of the file, are made."""
         index = Index(self)
         behind = grown = 0
+        counts = self._counts.copy()
         for change in reversed(changes):
-            index.put_all_first(self, change.first + change.gone, behind, grown)
+            index._put_all_first(self, change.first + change.gone, behind, grown)
             distance = change.end + grown
             for made in reversed(change.made):
                 distance += made.length
                 index.put_first(distance, made.jobs, made.need)
             behind, grown = len(self) - change.first, grown + change.grown
-        index.put_all_first(self, 0, behind, grown)
+            counts -= self._counted(behind - change.gone, behind)
+        index._put_all_first(self, 0, behind, grown)
+        index._counts += counts  # There are those that were put in.
         return index
 
 
