@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 import time
 import traceback
@@ -110,4 +111,6 @@ def _title(name: str) -> str:
 
 
 if __name__ == "__main__":
+    # Whoever ends this ends the server as well, and what runs.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

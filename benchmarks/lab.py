@@ -31,6 +31,9 @@ _ALIASES = "Host n*\n    HostName {0.address}\n    Port {0.port}\n    User {0.us
 #: Where projects keep their journal.
 _JOURNAL = Path(".pegasus", "queue.yaml", "journal.jsonl")
 
+#: How long a program may take that is watched, in seconds.
+PATIENCE = 120
+
 _PEGASUS = (sys.executable, "-c", "from pegasus.cli import main; main()")
 
 
@@ -101,6 +104,7 @@ class Lab:
         self.scratch = Path(tempfile.mkdtemp(prefix="pegasus-bench-"))
         self.scratch.chmod(0o755)  # The server's user must find its home in it.
         self._servers: list[Sshd] = []
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Lab:
         return self
@@ -111,6 +115,10 @@ class Lab:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
         for server in self._servers:
             server.stop()
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -174,12 +182,15 @@ class Lab:
     def start(
         self, directory: Path, *argv: str, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a program; what it writes goes to the files `output` and `errors`."""
+        """Start a program; what it writes goes to the files `output` and `errors`.
+
+        It ends with the lab, if nobody ends it before.
+        """
         with (
             (directory / "output").open("wb") as output,
             (directory / "errors").open("wb") as errors,
         ):
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 argv,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
@@ -187,6 +198,8 @@ class Lab:
                 stderr=errors,
                 env={**environment(), **(env or {})},
             )
+        self._started.append(process)
+        return process
 
     def run(
         self, directory: Path, *argv: str, env: Mapping[str, str] | None = None, status: int = 0
@@ -206,6 +219,31 @@ class Lab:
         if run.status != status:
             raise FailedError(f"{argv[0]}: exit status {run.status}\n{_last_of(run.errors)}")
         return run
+
+    def watch(
+        self, directory: Path, *argv: str, env: Mapping[str, str] | None = None
+    ) -> list[tuple[float, bytes]]:
+        """Run a program to its end; return the lines that it has written, and when each came.
+
+        Raises:
+            FailedError: it ends with another status than 0, or takes longer than PATIENCE.
+        """
+        with subprocess.Popen(
+            ["timeout", str(PATIENCE), *argv],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**environment(), **(env or {})},
+        ) as process:
+            try:
+                lines = [(time.monotonic(), line) for line in process.stdout or ()]
+            except BaseException:
+                process.terminate()  # `timeout` passes it on.
+                raise
+        if process.returncode:
+            raise FailedError(f"{argv[0]}: exit status {process.returncode}")
+        return lines
 
     def start_pegasus(self, project: Path, *words: str) -> subprocess.Popen[bytes]:
         """Start `pegasus` with these words in a project, for as long as it lives."""

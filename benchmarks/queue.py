@@ -3,20 +3,20 @@
 The loops that one would write by hand run what pegasus runs: the command under its watchdog, which
 makes several processes of one. What plain commands come to is shown beside it.
 
-pegasus' rate and that of the original count from when all nodes are connected to the end of the
-last job. That of GNU parallel, which has no such moment, is the difference of many jobs and a few.
+Rates count from when all nodes are connected to the end of the last job. The original and GNU
+parallel do not tell of connections: theirs count from when each node has been given a job, and from
+the end of so many.
 """
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from benchmarks import original
 from benchmarks.comparing import absent, faster
-from benchmarks.lab import FailedError, Lab, Run, environment, processor_time
+from benchmarks.lab import FailedError, Lab, Run, processor_time
 from benchmarks.measuring import Row, Verdict, alternate, median
 from benchmarks.peers import ask, missing
 from benchmarks.peers.command_lines import parallel
@@ -25,16 +25,13 @@ TITLE = "1,000 × `true` on 16 nodes that are connected"
 
 NODES, JOBS = 16, 1000
 
-#: How many jobs GNU parallel is given.
-FEW, MANY = NODES, 6 * NODES
+#: How many jobs GNU parallel is given, which takes far longer for each.
+OF_PARALLEL = 160
 
 LEAST_OF_LOOP, LEAST_OF_PARALLEL, LEAST_OF_ORIGINAL = 0.9, 10.0, 1.0
 
 #: The loops by hand: their program, and the module that it needs.
 _LOOPS = {"Paramiko": ("raw_paramiko", "paramiko"), "asyncssh": ("with_asyncssh", "asyncssh")}
-
-#: How long the original may take, in seconds.
-_PATIENCE = 120
 
 Deeds = dict[str, Callable[[], float]]
 
@@ -43,8 +40,6 @@ def measure(lab: Lab) -> Iterator[Row]:
     """Compare rates."""
     ours = _Ours(lab)
     found = alternate({"pegasus": ours.rate, **_loops(lab), **_programs(lab)}, lab.times)
-    if "many" in found:
-        found["GNU parallel"] = [_difference(found.pop("few"), found.pop("many"))]
     yield from _rows(found)
     rates = {name: median(figures) for name, figures in found.items()}
     shown = ", ".join(f"{name} {rate:.0f}" for name, rate in rates.items())
@@ -120,8 +115,7 @@ def _programs(lab: Lab) -> Deeds:
     if there := original.find():
         deeds["original"] = partial(_original, lab, there)
     if lab.peer("parallel"):
-        deeds["few"] = partial(parallel, lab, NODES, FEW)
-        deeds["many"] = partial(parallel, lab, NODES, MANY)
+        deeds["GNU parallel"] = partial(_parallel, lab)
     return deeds
 
 
@@ -132,23 +126,17 @@ def _loop(lab: Lab, program: str, deed: str) -> float:
     return float(JOBS / numbers["seconds"])
 
 
+def _parallel(lab: Lab) -> float:
+    ends = parallel(lab, NODES, OF_PARALLEL)
+    return _rate(ends[NODES - 1], ends)
+
+
 def _original(lab: Lab, program: str) -> float:
     """Return its rate, by the lines that it prints; it gives each node a job first."""
     project = lab.project(NODES, ["'true'"] * JOBS)
-    begun, ended = [], []
-    with subprocess.Popen(
-        ["timeout", str(_PATIENCE), program, "q"],
-        cwd=project,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**environment(), **original.environment(lab)},
-    ) as process:
-        for line in process.stdout or ():
-            if b"=== run" in line:
-                begun.append(time.monotonic())
-            elif b"=== done (exit status: 0)" in line:
-                ended.append(time.monotonic())
+    lines = lab.watch(project, program, "q", env=original.environment(lab))
+    begun = [at for at, line in lines if b"=== run" in line]
+    ended = [at for at, line in lines if b"=== done (exit status: 0)" in line]
     if len(ended) != JOBS:
         raise FailedError(f"the original: {len(ended)} of {JOBS} jobs are done")
     return _rate(begun[NODES - 1], ended)
@@ -164,10 +152,6 @@ def _rate(since: float, ends: list[float]) -> float:
     if not later:
         raise FailedError("all jobs had ended before the last node was connected")
     return later / (max(ends) - since)
-
-
-def _difference(few: list[float], many: list[float]) -> float:
-    return (MANY - FEW) / (median(many) - median(few))
 
 
 def _shown(rate: float) -> str:

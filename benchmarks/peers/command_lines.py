@@ -92,11 +92,11 @@ class Persistent:
             subprocess.run(words, capture_output=True, check=False)
 
 
-def parallel(lab: Lab, nodes: int, jobs: int) -> float:
-    """Have GNU parallel run so many jobs, one at a time on each of so many hosts.
+def parallel(lab: Lab, nodes: int, jobs: int) -> list[float]:
+    """Have GNU parallel run jobs, one at a time on each of so many hosts; return when each ended.
 
-    With -M it keeps a connection to each host. What it remembers of itself goes to the lab. Its
-    jobs say that they have been run, since its own log has some of them twice with -M.
+    With -M it keeps a connection to each host. What it finds out of hosts it remembers in its home,
+    which is the lab's. Its jobs say that they have been run: its own log has some twice with -M.
 
     Raises:
         FailedError: not all of them have been run, or one has failed.
@@ -107,8 +107,8 @@ def parallel(lab: Lab, nodes: int, jobs: int) -> float:
     words = ["parallel", "--will-cite", "-M", "-j1", "--slf", "hosts", "-a", "jobs"]
     # With -M, `--ssh 'ssh -F FILE'` would be taken for one word, and no master be started.
     reaching = original.environment(lab)
-    run = lab.run(directory, *words, env={**reaching, "HOME": str(directory)})
-    done = run.output.read_text().split().count("done")
-    if done != jobs:
-        raise FailedError(f"GNU parallel: {done} of {jobs} jobs have been run")
-    return run.wall
+    lines = lab.watch(directory, *words, env={**reaching, "HOME": str(lab.scratch)})
+    ends = [at for at, line in lines if line == b"done\n"]
+    if len(ends) != jobs:
+        raise FailedError(f"GNU parallel: {len(ends)} of {jobs} jobs have been run")
+    return ends

@@ -13,7 +13,7 @@ from benchmarks.measuring import Verdict
 
 #: What is made smaller in each: its constants.
 SMALL: dict[str, dict[str, Any]] = {
-    "queue": {"NODES": 1, "JOBS": 4, "FEW": 1, "MANY": 3},
+    "queue": {"NODES": 1, "JOBS": 4, "OF_PARALLEL": 4},
     "broadcast": {"NODES": 2, "ROUNDS": 2},
     "connecting": {"FEW": 1, "MANY": 2},
     "in_turn": {"COMMANDS": 3},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -14,7 +15,7 @@ import pytest
 import benchmarks
 from benchmarks import EXPERIMENTS, MORE, ROOT, __main__, machine, results
 from benchmarks.comparing import faster, longer, times_faster
-from benchmarks.lab import Lab
+from benchmarks.lab import FailedError, Lab
 from benchmarks.measuring import Row, Verdict, alternate, at_least, at_most, not_run
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -247,6 +248,23 @@ def test_the_lab_runs_programs_and_says_what_they_took() -> None:
         assert run.wall > 0
         assert run.rss > 0
     assert not directory.exists()
+
+
+def test_what_a_lab_has_started_ends_with_it() -> None:
+    with Lab() as lab:
+        process = lab.start(lab.directory(), "sleep", "600")
+
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_the_lab_stamps_the_lines_of_what_it_watches() -> None:
+    with Lab() as lab:
+        lines = lab.watch(lab.directory(), "sh", "-c", "echo one; echo two")
+        with pytest.raises(FailedError, match="exit status 3"):
+            lab.watch(lab.directory(), "sh", "-c", "exit 3")
+
+    assert [line for _, line in lines] == [b"one\n", b"two\n"]
+    assert lines[0][0] <= lines[1][0]
 
 
 def test_the_lab_has_programs_run_as_people_run_them(monkeypatch: pytest.MonkeyPatch) -> None:
