@@ -17,6 +17,8 @@ BAD = "- exit 7\n"
 WORSE = "- exit 9\n"
 LATE = "- command: sleep 60\n  options: {timeout: 0.1s}\n"
 SHOT = "- kill -9 $$\n"
+# Goes on until the test has seen what it waits for.
+KNOWN = "- until [ -e known ]; do sleep 0.02; done\n"
 MENDED = "- command: '[ -e mended ] || { touch mended; exit 7; }'\n  options: {retries: 1}\n"
 
 
@@ -54,8 +56,13 @@ def test_a_node_that_is_not_there_is_not_well(
     flags = ("--ssh-config", sshd.ssh_config, "--exit-code", rule)
     for queue, expected in ((WELL, well), (BAD + WORSE + WELL, bad)):
         project.hosts("- localhost\n- nobody@node-1:1\n")
-        project.queue(queue)
-        assert project.run("queue", *flags).wait() == expected
+        (project.directory / "known").unlink(missing_ok=True)
+        project.queue(KNOWN + queue)
+        running = project.start("queue", *flags)
+        # A run that has nothing left to do does not wait to hear that a node is not there.
+        running.wait_for("can't connect")
+        (project.directory / "known").touch()
+        assert running.wait() == expected
         # Nothing is run on the others either.
         project.queue(queue)
         assert project.run("broadcast", *flags).wait() == well
