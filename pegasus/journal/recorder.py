@@ -3,13 +3,18 @@
 What runs is worth more than what is known of it: a disk that is full holds up no running job. What
 can't be written waits in memory, in its order. But nothing *begins* that is not written down, since
 after a crash nobody would know of it.
+
+Records are written by whoever has them. Who comes while another thread is writing leaves them to
+that one and goes on: where many attempts end at a time, waiting would take longer than the work.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pegasus import events
@@ -59,8 +64,8 @@ class Recorder:
         self._trouble = Trouble(tell, self.flush)
         self._logs = RunLogs(logs, self._trouble)
         self._started: dict[Key, str] = {}  # Since when the attempts are on record.
-        self._lock = threading.Lock()  # Guards what follows, and the order of the records.
-        self._pending: list[Record] = []
+        self._pending: deque[Record] = deque()  # Any thread adds to it, the one that writes takes.
+        self._writing = threading.Lock()  # Guards what follows, and the order of the records.
         self._error: PegasusError | None = None
         self._retry_at = 0.0
         self._notes: dict[type[Event], Callable[[Any], None]] = {
@@ -72,6 +77,11 @@ class Recorder:
             **dict.fromkeys(_AS_THEY_ARE, self._note),
         }
 
+    def note_starts(self, attempts: Sequence[Attempt]) -> None:
+        """Have the starts of attempts in the journal, if that can be done now; see `begin`."""
+        with contextlib.suppress(PegasusError):
+            self._start(attempts)
+
     def begin(self, attempt: Attempt) -> None:
         """Have the start of an attempt in the journal, and its logs open.
 
@@ -79,11 +89,8 @@ class Recorder:
             PegasusError: that can't be done now, as people have been told. What was done stays
                 done: ask again.
         """
-        if attempt.key not in self._started:
-            # First of all: who prunes logs sees from the journal whose attempts are running.
-            started = self._record(events.AttemptStarted(attempt))
-            self._append(started)
-            self._started[attempt.key] = started["at"]
+        # First of all: who prunes logs sees from the journal whose attempts are running.
+        self._start([attempt])
         self._logs.open(attempt.key)
 
     def __call__(self, event: Event) -> None:
@@ -94,16 +101,14 @@ class Recorder:
 
     def flush(self) -> None:
         """Try again to write what could not be written."""
-        with self._lock:
-            if self._pending:
-                self._try()
+        self._write_pending()
         self._logs.flush()
 
     def close(self) -> None:
         """Try a last time, have all of it on the disk, and say what is missing."""
         self._trouble.close()
         unlogged = self._logs.close()
-        with self._lock:
+        with self._writing:
             missing = len(self._pending)
             try:
                 self._journal.append(*self._pending, sync=True)
@@ -157,34 +162,53 @@ class Recorder:
     def _record(self, event: Event, **measured: Any) -> dict[str, Any]:
         return describe(event, **measured).record(self._run)
 
-    def _write(self, one: Record) -> None:
-        """Add a record to the journal, or to those that wait."""
-        with self._lock:
-            if self._try(one):
-                self._pending.append(one)
-
-    def _append(self, one: Record) -> None:
-        """Add a record, and before it those that wait.
+    def _start(self, attempts: Sequence[Attempt]) -> None:
+        """Add the starts of attempts that are not in the journal, and before them what waits.
 
         Raises:
-            PegasusError: it can't be, and does not wait either.
+            PegasusError: they can't be, and do not wait either.
         """
-        with self._lock:
-            error = self._try(one)
+        new = [one for one in attempts if one.key not in self._started]
+        if not new:
+            return
+        records = [self._record(events.AttemptStarted(one)) for one in new]
+        with self._writing:
+            error = self._try(*records)
         if error:
             raise error.with_traceback(None)
+        self._started.update(
+            (one.key, record["at"]) for one, record in zip(new, records, strict=True)
+        )
+        self._write_pending()
+
+    def _write(self, one: Record) -> None:
+        """Add a record to the journal, or to those that wait."""
+        self._pending.append(one)
+        self._write_pending()
+
+    def _write_pending(self) -> None:
+        """Write what waits, unless another thread is just writing: that one then does it."""
+        error = None
+        # Looked at again when the lock is free: who came meanwhile has gone on.
+        while self._pending and not error and self._writing.acquire(blocking=False):
+            try:
+                error = self._try()
+            finally:
+                self._writing.release()
 
     def _try(self, *more: Record) -> PegasusError | None:
         """Write the records that wait, and more; return why that can't be done."""
         if self._error and time.monotonic() < self._retry_at:
             return self._error
+        waiting = [*self._pending]
         try:
-            self._journal.append(*self._pending, *more)
+            self._journal.append(*waiting, *more)
         except PegasusError as error:
             self._error, self._retry_at = error, time.monotonic() + RETRY
             self._trouble.begins(self, error)
             return error
-        self._pending.clear()
+        for _ in waiting:
+            self._pending.popleft()
         self._error = None
         self._trouble.ends(self)
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -35,6 +36,10 @@ RETRY = 0.5
 class Keeper(Protocol):
     """Keeps a record of attempts and their output: a `pegasus.journal.recorder.Recorder`."""
 
+    def note_starts(self, attempts: Sequence[Attempt]) -> None:
+        """Have the starts of attempts on record, if that can be done now; `begin` is still to be
+        asked of each."""
+
     def begin(self, attempt: Attempt) -> None:
         """Have the start of an attempt on record, and a place for its output.
 
@@ -46,6 +51,9 @@ class Keeper(Protocol):
 
 class NoKeeper:
     """A Keeper for runs of which nothing is kept."""
+
+    def note_starts(self, attempts: Sequence[Attempt]) -> None:
+        """Do nothing; see `Keeper.note_starts`."""
 
     def begin(self, attempt: Attempt) -> None:
         """Do nothing; see `Keeper.begin`."""
@@ -136,6 +144,10 @@ class Attempts:
         repeats = after.attempt.number if after else 0
         attempt = Attempt(number, job, connection.node, plan.command, repeats, plan.slots)
         return Running(attempt, plan, connection, after)
+
+    def note_starts(self, runnings: Sequence[Running]) -> None:
+        """Have the starts of attempts that are about to be run on record, all at once."""
+        self._keeper.note_starts([one.attempt for one in runnings])
 
     def counted(self, job: Job) -> Job:
         """Return a job as whoever takes it next must know it: with the attempts it has had."""

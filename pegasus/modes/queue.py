@@ -6,7 +6,7 @@ is a function that it calls. Connecting and running block, so each has a thread 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from pegasus.errors import NeverStartedError
@@ -169,10 +169,8 @@ class QueueMode:
                 return
         if self._repeating and not self._paused:
             self._repeating.start_all(self._schedule.vacancies(), self._start)
-        taken = self._feed.take(self._choose, self._prepare)
-        self._schedule.note([pick for _, (pick, _) in taken])
-        for job, (pick, plan) in taken:
-            self._start(pick.placement.node, job, plan)
+        if taken := self._feed.take(self._choose, self._prepare):
+            self._start_all(taken)
         self._unfit.tell(self._feed.outlook)
         self._tell_when_idle()
 
@@ -187,12 +185,23 @@ class QueueMode:
     def _prepare(self, pick: Pick, job: Job) -> tuple[Pick, Plan]:
         return pick, self._attempts.plan(job, pick.placement.node, pick.placement.slots)
 
+    def _start_all(self, taken: Sequence[tuple[Job, tuple[Pick, Plan]]]) -> None:
+        self._schedule.note([pick for _, (pick, _) in taken])
+        begun = [self._occupy(pick.placement.node, job, plan) for job, (pick, plan) in taken]
+        self._attempts.note_starts(begun)
+        for running in begun:
+            self._loop.spawn(self._attempt, running)
+
     def _start(self, node: Node, job: Job, plan: Plan, after: Running | None = None) -> None:
+        self._loop.spawn(self._attempt, self._occupy(node, job, plan, after))
+
+    def _occupy(self, node: Node, job: Job, plan: Plan, after: Running | None = None) -> Running:
+        """Return a new attempt, which has its slots from now on."""
         running = self._attempts.prepare(job, plan, self._nodes[node].connection, after)
         key = running.attempt.key
         self._running[key] = running
         self._openings[key] = self._nodes.occupy(node, plan.slots)
-        self._loop.spawn(self._attempt, running)
+        return running
 
     def _tell_when_idle(self) -> None:
         is_busy = self._running or self._repeating or self._draining or self._paused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,10 @@ class FullDisk:
     def __init__(self) -> None:
         self.is_full = True
         self.asked: Counter[tuple[int, int]] = Counter()
+        self.noted: list[int] = []
+
+    def note_starts(self, attempts: Sequence[Attempt]) -> None:
+        self.noted.append(len(attempts))
 
     def begin(self, attempt: Attempt) -> None:
         self.asked[attempt.key] += 1
@@ -111,6 +115,22 @@ def test_cancelling_ends_the_waiting_at_once(
     assert {ending.detail for _, ending in result.endings} == {BEFORE_IT_BEGAN}
     assert len(made.of(AttemptStarted)) == 2  # Whoever listens sees beginning and end.
     assert result.running == {}
+
+
+def test_jobs_that_are_taken_together_are_noted_together(tmp_path: Path) -> None:
+    made, disk = bench(tmp_path, None, node(0, slots=2))
+    disk.is_full = False
+    made.start_queue()
+    assert made.finish().ok
+    assert disk.noted == [2]
+
+
+def test_the_attempts_of_a_round_are_noted_together(tmp_path: Path) -> None:
+    made, disk = bench(tmp_path, None, N0, N1)
+    disk.is_full = False
+    made.start_broadcast()
+    assert made.finish().ok
+    assert disk.noted == [2, 2]
 
 
 def test_other_nodes_are_not_held_up(tmp_path: Path) -> None:

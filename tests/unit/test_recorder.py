@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from disks import Disk
-from project import wait_until
+from project import PATIENCE, wait_until
 
 from pegasus import events
 from pegasus.errors import JournalError, NeverStartedError, StorageError, UnreachableError
@@ -465,3 +465,58 @@ def test_many_threads_lose_nothing_and_keep_the_order_of_each(kept: Kept) -> Non
         ]
         assert own == expected
         assert log_path(kept.folder, job, 10, "out").read_bytes() == b"%d" % job
+
+
+class Slow(Journal):
+    """A journal whose writer is held up until the test lets it go on."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.appends: list[int] = []
+        self.is_writing = threading.Event()
+        self.may_write = threading.Event()
+        self.may_write.set()
+
+    def append(self, *records: Any, sync: bool = False) -> None:
+        self.appends.append(len(records))
+        self.is_writing.set()
+        assert self.may_write.wait(PATIENCE)
+        super().append(*records, sync=sync)
+
+
+def test_the_starts_of_several_attempts_are_one_write(tmp_path: Path) -> None:
+    journal = Slow(tmp_path / ".pegasus" / "queue.yaml")
+    recorder = Recorder(journal, "5f0c91ab", Logs(journal.folder), lambda _: None)
+    recorder.note_starts([FIRST, OTHER])
+    assert journal.appends == [2]
+    recorder.begin(FIRST)
+    recorder.begin(OTHER)
+    assert journal.appends == [2]
+    assert logs_folder(journal.folder).exists()
+
+
+def test_starts_that_can_not_be_noted_now_are_tried_again_by_each_attempt(kept: Kept) -> None:
+    kept.disk.takes_records = False
+    kept.recorder.note_starts([FIRST, OTHER])
+    with pytest.raises(StorageError):
+        kept.recorder.begin(FIRST)
+    kept.mend()
+    kept.recorder.begin(OTHER)
+    assert [record["job"] for record in kept.records()] == [8]
+
+
+def test_who_has_a_record_while_another_thread_writes_does_not_wait(tmp_path: Path) -> None:
+    journal = Slow(tmp_path / ".pegasus" / "queue.yaml")
+    recorder = Recorder(journal, "5f0c91ab", Logs(journal.folder), lambda _: None)
+    journal.may_write.clear()
+    writer = threading.Thread(target=recorder, args=(events.NodeConnected(NODE),))
+    writer.start()
+    assert journal.is_writing.wait(PATIENCE)
+    recorder(events.NodeDisconnected(NODE, "reset"))  # It would wait here for ever.
+    recorder(events.NodeConnected(NODE))
+    journal.may_write.set()
+    writer.join(PATIENCE)
+    reader = JournalReader(journal.folder)
+    found = [record["event"] for record in reader.read()]
+    assert found == ["node_connected", "node_disconnected", "node_connected"]
+    assert journal.appends == [1, 2]

@@ -93,6 +93,7 @@ class Rounds:
             begun = dict(self._running)
             if self._is_cancelled:
                 self._cancel(begun.values())
+        self._attempts.note_starts([*begun.values()])
         results = self._group.each(
             lambda connection: self._see_through(begun[connection.node]), among=begun
         )

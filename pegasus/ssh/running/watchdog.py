@@ -23,7 +23,9 @@ Why it is as it is:
   file that exits, a ForceCommand. What comes before it is theirs. Neither the text nor a shell
   that shows what it executes must bring it forth, in case something does that to the text.
 - The number is that of the group and not of `$$`: where a ForceCommand or a login shell has put
-  the text into a child, the group is led by that. Where /proc does not tell it, `$$` it is.
+  the text into a child, the group is led by that, and none has the number `$$`. To find that out
+  takes one system call; to read /proc takes sh one for each character. Where /proc does not tell
+  the group, `$$` it is. All shells know `kill -0 -$$`; some know no `-s 0` here, and some no `--`.
 - `TEXT` stays the job's parent. So the job has no child that it does not know of, nothing is
   orphaned when it ends, and hosts whose process 1 reaps nothing gather no zombies. The price:
   sh reports a death by signal n as 128+n, so that a job's own `exit 143` reads as TERM.
@@ -99,8 +101,10 @@ _pegasus_others() {
 };
 (
  _pegasus_group=$$;
- IFS= read -r _pegasus_line </proc/$$/stat && set -- ${_pegasus_line##*") "};
- case $3 in [1-9]*) _pegasus_group=$3;; esac;
+ kill -0 -$$ || {
+  IFS= read -r _pegasus_line </proc/$$/stat && set -- ${_pegasus_line##*") "};
+  case $3 in [1-9]*) _pegasus_group=$3;; esac;
+ };
  printf "%s: %s %s>" "<pegasus" started "$_pegasus_group" || exit 255;
  exec 2>&4 3<&- 4>&-;
  eval "$_pegasus_setup";
