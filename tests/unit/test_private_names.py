@@ -58,6 +58,7 @@ RELIED_ON: list[tuple[Any, str, Any]] = [
     (paramiko.Transport, "_mac_info", dict),
     (paramiko.Transport, "_preferred_pubkeys", tuple),
     (paramiko.Transport, "_next_channel", ["self"]),
+    (paramiko.Transport, "_parse_debug", MESSAGE),
     (paramiko.Transport, "_parse_newkeys", MESSAGE),
     (paramiko.Transport, "_parse_request_failure", MESSAGE),
     (paramiko.Transport, "_parse_request_success", MESSAGE),

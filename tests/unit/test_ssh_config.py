@@ -53,7 +53,7 @@ def config_file(tmp_path: Path) -> str:
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("HOME", HOME)  # Paramiko's parser looks there
     if request.param == "paramiko":
-        monkeypatch.setattr(config.shutil, "which", lambda name: None)
+        monkeypatch.setenv("PATH", "")
     return str(request.param)
 
 
@@ -144,7 +144,7 @@ def test_a_list_that_can_be_read_in_two_ways_is_refused(tmp_path: Path, value: s
 def test_two_quoted_paths_are_openssh_s_to_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(config.shutil, "which", lambda name: None)
+    monkeypatch.setenv("PATH", "")
     with pytest.raises(UnreachableError, match="known_hosts files"):
         known_hosts(tmp_path, '"/a b" "/c d"')
 
@@ -264,7 +264,7 @@ def test_include_match_and_none_are_openssh_s_to_read(tmp_path: Path) -> None:
 def test_without_openssh_an_include_is_an_error_and_not_silence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(config.shutil, "which", lambda name: None)
+    monkeypatch.setenv("PATH", "")
     path = tmp_path / "config"
     path.write_text("Host a\n  Include other\n")
     with pytest.raises(UnreachableError, match="install the OpenSSH client"):

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Node
@@ -48,7 +49,7 @@ class Answer:
     files: tuple[str, ...]
     host_lines: int
 
-    @property
+    @cached_property
     def options(self) -> Options:
         """The configuration of the host. `controlpath` is the value of the token %C."""
         return Options(self.pairs)
@@ -58,7 +59,7 @@ class Answer:
         named = {"host": name, "controlpath": "none"}
         if ("hostname", self.name) in self.pairs:
             named["hostname"] = name
-        return Options((key, named.get(key, value)) for key, value in self.pairs)
+        return self.options.but(named)
 
 
 def ask(node: Node, config_file: str | None, closing: threading.Event) -> Answer:

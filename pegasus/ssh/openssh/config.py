@@ -6,6 +6,7 @@ only OpenSSH can. Elsewhere Paramiko's parser has to do, and what it can't do is
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -46,7 +47,7 @@ def resolve(node: Node, config_file: str | None, closing: threading.Event | None
     _check(node, "host name", host.name, _HOST_NAME)
     if host.user is not None:
         _check(node, "user name", host.user, _USER_NAME)
-    ssh = shutil.which("ssh")
+    ssh = _program(os.environ.get("PATH"))
     if ssh is not None:
         options = _answers.ask(ssh, node, config_file, closing or threading.Event())
     else:
@@ -68,6 +69,12 @@ def ssh_command(node: Node, config_file: str | None) -> str:
     words += ["-F", config_file] if config_file is not None else []
     words += ["-p", str(host.port)] if host.port is not None else []
     return shlex.join([*words, f"{host.user}@{host.name}" if host.user else host.name])
+
+
+@functools.lru_cache
+def _program(path: str | None) -> str | None:
+    """Return where `ssh` is on a PATH; that is looked for once."""
+    return shutil.which("ssh", path=path)
 
 
 def _check(node: Node, what: str, text: str, pattern: re.Pattern[str]) -> None:
@@ -180,15 +187,12 @@ def _of_variable(value: str) -> str | None:
 def _environment(options: Options) -> tuple[tuple[str, str], ...]:
     """Return what sessions are sent: what SetEnv says, and our own of SendEnv's patterns."""
     given = dict(pair.partition("=")[::2] for pair in reversed(options.all("setenv")))
-    patterns = [re.compile(_pattern(pattern)) for pattern in options.all("sendenv")]
-    sent = {
-        name: value
-        for name, value in os.environ.items()
-        if any(pattern.fullmatch(name) for pattern in patterns)
-    }
+    wanted = _patterns(tuple(options.all("sendenv")))
+    sent = {name: os.environ[name] for name in os.environ if wanted.match(name)}
     return tuple({**sent, **given}.items())
 
 
-def _pattern(text: str) -> str:
-    """Return a pattern of OpenSSH's, which has but `*` and `?`, as a regular expression."""
-    return translate(text.replace("[", "[[]"))
+@functools.lru_cache
+def _patterns(texts: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what matches a name that one of OpenSSH's patterns, of `*` and `?`, is for."""
+    return re.compile("|".join(translate(text.replace("[", "[[]")) for text in texts) or "(?!)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -24,6 +24,13 @@ class Options:
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
             self._values.setdefault(name.lower(), []).append(value)
+
+    def but(self, values: Mapping[str, str]) -> Options:
+        """Return these with other values for directives that they have."""
+        other = Options(())
+        changed = {name: [value] for name, value in values.items() if name in self._values}
+        other._values = {**self._values, **changed}
+        return other
 
     def __contains__(self, name: str) -> bool:
         return name in self._values

@@ -163,6 +163,12 @@ class NodeTransport(SteadyTransport):
         allowed = self.get_security_options().key_types
         return tuple(sorted(allowed, key=lambda name: name not in self._first_host_keys))
 
+    def _parse_debug(self, m: Message) -> None:
+        # A server says several words of a login, and Paramiko cleans each of their characters
+        # even where nobody has asked for a log.
+        if self.logger.isEnabledFor(logging.DEBUG):
+            super()._parse_debug(m)
+
     def send_or_defer(self, message: Message) -> None:
         """Send what the peer can still place: for a session that is over, it would hang up.
 
