@@ -23,7 +23,7 @@ def measure(lab: Lab) -> Iterator[Row]:
     """Start the first job of a list of values, of a grid of two lists, and of one without."""
     queues = {
         f"one list of {JOBS:,} values": _entry(a=JOBS),
-        f"a grid of {JOBS // 100:,} x 100": _entry(a=JOBS // 100, b=100),
+        f"a grid of {JOBS // 100:,} × 100": _entry(a=JOBS // 100, b=100),
         "one job, for comparison": f"- {CLOCK}; sleep 600\n",
     }
     deeds = {name: lambda text=text: _first(lab, text) for name, text in queues.items()}
@@ -32,7 +32,7 @@ def measure(lab: Lab) -> Iterator[Row]:
         is_promised = what != "one job, for comparison"
         yield Row(
             f"the first job starts: {what}",
-            f"<= {MOST_SECONDS:g} s" if is_promised else "",
+            f"≤ {MOST_SECONDS:g} s" if is_promised else "",
             f"{figure:.2f} s",
             at_most(figure, MOST_SECONDS) if is_promised else Verdict.MEASURED,
             {"seconds": seconds},

@@ -39,7 +39,7 @@ def measure(lab: Lab) -> Iterator[Row]:
     milliseconds = median(delays) * 1e3
     yield Row(
         "from an append to queue.yaml to the start of the job",
-        f"<= {MOST_MILLISECONDS:g} ms",
+        f"≤ {MOST_MILLISECONDS:g} ms",
         f"{milliseconds:.0f} ms, at most {max(delays) * 1e3:.0f}",
         at_most(milliseconds, MOST_MILLISECONDS),
         {"seconds": delays},
@@ -106,7 +106,7 @@ def _idle(lab: Lab) -> Row:
         percent = share_of_core(daemon.pid, SECONDS)
     return Row(
         f"processor of an idle daemon with {NODES} nodes",
-        f"<= {MOST_PERCENT:g} % of a core",
+        f"≤ {MOST_PERCENT:g} % of a core",
         f"{percent:.2f} %",
         at_most(percent, MOST_PERCENT),
         {"percent": percent, "seconds": SECONDS},

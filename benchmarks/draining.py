@@ -32,7 +32,7 @@ def measure(lab: Lab) -> Iterator[Row]:
     cpu = median([run["cpu_ms_a_job"] for run in runs])
     yield Row(
         f"{JOBS:,} jobs on {NODES} nodes",
-        f">= {LEAST_A_SECOND:g} jobs/s",
+        f"≥ {LEAST_A_SECOND:g} jobs/s",
         f"{rate:,.0f} jobs/s; {cpu:.2f} ms of processor a job",
         at_least(rate, LEAST_A_SECOND),
         {"runs": runs},

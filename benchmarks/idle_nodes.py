@@ -35,14 +35,14 @@ def measure(lab: Lab) -> Iterator[Row]:
         megabytes = resident(run.pid) / 1e6
     yield Row(
         "processor",
-        f"<= {MOST_PERCENT:g} % of a core",
+        f"≤ {MOST_PERCENT:g} % of a core",
         f"{percent:.2f} %",
         at_most(percent, MOST_PERCENT),
         {"percent": percent, "seconds_until_all_run": until_all_run, "cpu_seconds_by_then": cpu},
     )
     yield Row(
         "memory",
-        f"<= {MOST_MEGABYTES:g} MB",
+        f"≤ {MOST_MEGABYTES:g} MB",
         f"{megabytes:.0f} MB",
         at_most(megabytes, MOST_MEGABYTES),
         {"megabytes": megabytes},

@@ -29,7 +29,7 @@ JOBS = 20
 MOST_ROUND_TRIPS = 2.0
 
 _GAP = "from the end of a job to the start of the next"
-_TARGET = f"<= {MOST_ROUND_TRIPS:g} round trips"
+_TARGET = f"≤ {MOST_ROUND_TRIPS:g} round trips"
 
 
 def measure(lab: Lab) -> Iterator[Row]:

@@ -43,8 +43,8 @@ def measure(lab: Lab) -> Iterator[Row]:
     most, least = median(memory[LINES]), median(memory[FEW])
     yield Row(
         "peak memory, a million lines against 100,000",
-        f"<= {MOST_GROWTH:g} x (flat)",
-        f"{most / 1e6:.0f} MB, {least / 1e6:.0f} MB: {most / least:.2f} x",
+        f"≤ {MOST_GROWTH:g} × (flat)",
+        f"{most / 1e6:.0f} MB, {least / 1e6:.0f} MB: {most / least:.2f} ×",
         at_most(most / least, MOST_GROWTH),
         {"bytes": {str(lines): each for lines, each in memory.items()}},
     )
@@ -53,7 +53,7 @@ def measure(lab: Lab) -> Iterator[Row]:
 def _rows(median_of: dict[str, float], seconds: dict[str, list[float]]) -> Iterator[Row]:
     ssh, one, many = (median_of[name] for name in ("ssh", "one node", "16 nodes"))
     start, start_of_many = median_of["one node, start"], median_of["16 nodes, start"]
-    target = f"<= {MOST_TIMES:g} x `ssh | sed`"
+    target = f"≤ {MOST_TIMES:g} × `ssh | sed`"
     whole, without_start = one / ssh, (one - start) / ssh
     yield Row(
         "one node, the whole program",
@@ -72,7 +72,7 @@ def _rows(median_of: dict[str, float], seconds: dict[str, list[float]]) -> Itera
     rates = LINES / (one - start), LINES / (many - start_of_many)
     yield Row(
         f"{NODES} nodes at once, without start and end",
-        ">= 1 x lines a second of one node",
+        "≥ 1 × lines a second of one node",
         f"{rates[1] / rates[0]:.2f} x: {rates[1]:,.0f}/s, {rates[0]:,.0f}/s",
         at_least(rates[1] / rates[0], 1.0),
         {"start": start_of_many},

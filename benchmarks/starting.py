@@ -40,7 +40,7 @@ def measure(lab: Lab) -> Iterator[Row]:
     empty_list, our_list, imported, queue = (median(each) for each in seconds.values())
     yield Row(
         "`inv --list`",
-        f"<= {MOST_TIMES:g} x that of an empty tasks.py",
+        f"≤ {MOST_TIMES:g} × that of an empty tasks.py",
         f"{our_list / empty_list:.2f} x: {our_list:.3f} s, {empty_list:.3f} s",
         at_most(our_list / empty_list, MOST_TIMES),
         {"ours": seconds["list"], "empty": seconds["empty"]},
@@ -48,7 +48,7 @@ def measure(lab: Lab) -> Iterator[Row]:
     more = queue - imported
     yield Row(
         "`inv queue`, one `true` on localhost",
-        f"<= {MOST_SECONDS:g} s more than `import invoke`",
+        f"≤ {MOST_SECONDS:g} s more than `import invoke`",
         f"{more:.2f} s more: {queue:.2f} s, {imported:.2f} s",
         at_most(more, MOST_SECONDS),
         {"ours": seconds["queue"], "import": seconds["import"]},

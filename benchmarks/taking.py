@@ -52,11 +52,11 @@ def _row(entries: int, numbers: dict[str, Any], slowest_before: float) -> Row:
     figure = "{head:.1f} / {middle:.1f} / {end:.1f} ms".format(**takes)
     if entries in MOST_MILLISECONDS:
         limit = MOST_MILLISECONDS[entries]
-        target, verdict = f"<= {limit:g} ms", at_most(slowest, limit)
+        target, verdict = f"≤ {limit:g} ms", at_most(slowest, limit)
     else:
         growth = slowest / slowest_before
-        target, verdict = f"<= {MOST_GROWTH:g} x that of a tenth", at_most(growth, MOST_GROWTH)
-        figure += f", {growth:.1f} x"
+        target, verdict = f"≤ {MOST_GROWTH:g} × that of a tenth", at_most(growth, MOST_GROWTH)
+        figure += f", {growth:.1f} ×"
     figure += "; first read {first_read_s:.2f} s; writing it {write_ms:.1f} ms".format(**numbers)
     return Row(f"{entries:,} entries: head / middle / end", target, figure, verdict, numbers)
 
