@@ -58,14 +58,14 @@ def _rows(median_of: dict[str, float], seconds: dict[str, list[float]]) -> Itera
     yield Row(
         "one node, the whole program",
         target,
-        f"{whole:.2f} x: {one:.2f} s, {ssh:.2f} s",
+        f"{whole:.2f} ×: {one:.2f} s, {ssh:.2f} s",
         at_most(whole, MOST_TIMES),
         {"seconds": seconds},
     )
     yield Row(
         "one node, without start and end of the program",
         target,
-        f"{without_start:.2f} x: {one - start:.2f} s, {ssh:.2f} s",
+        f"{without_start:.2f} ×: {one - start:.2f} s, {ssh:.2f} s",
         at_most(without_start, MOST_TIMES),
         {"start": start},
     )
@@ -73,7 +73,7 @@ def _rows(median_of: dict[str, float], seconds: dict[str, list[float]]) -> Itera
     yield Row(
         f"{NODES} nodes at once, without start and end",
         "≥ 1 × lines a second of one node",
-        f"{rates[1] / rates[0]:.2f} x: {rates[1]:,.0f}/s, {rates[0]:,.0f}/s",
+        f"{rates[1] / rates[0]:.2f} ×: {rates[1]:,.0f}/s, {rates[0]:,.0f}/s",
         at_least(rates[1] / rates[0], 1.0),
         {"start": start_of_many},
     )

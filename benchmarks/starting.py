@@ -41,7 +41,7 @@ def measure(lab: Lab) -> Iterator[Row]:
     yield Row(
         "`inv --list`",
         f"≤ {MOST_TIMES:g} × that of an empty tasks.py",
-        f"{our_list / empty_list:.2f} x: {our_list:.3f} s, {empty_list:.3f} s",
+        f"{our_list / empty_list:.2f} ×: {our_list:.3f} s, {empty_list:.3f} s",
         at_most(our_list / empty_list, MOST_TIMES),
         {"ours": seconds["list"], "empty": seconds["empty"]},
     )
