@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 
 import yaml
 
@@ -85,12 +86,33 @@ def flow_entry(command: str, params: Grid, slots: int | None = None, options: Wr
     return quoted(command) if is_alone else _flow(command, params, slots, options)
 
 
+def flow_jobs(
+    commands: Sequence[str], params: Grid, slots: int | None = None, options: Written = ()
+) -> Iterator[str]:
+    """Yield the jobs of a grid, each as `flow` returns it; see `Writer.jobs`."""
+    rest = _flow_rest(slots, options)
+    fields = [
+        [_flow_field(name, text) for text in texts]
+        for name, texts in (("command", commands), *params)
+    ]
+    for chosen in product(*fields):
+        yield "{" + ", ".join([*chosen, *rest]) + "}"
+
+
 def _flow(command: str, params: Grid, slots: int | None, options: Written) -> str:
     fields = (("command", (command,)), *params)
-    written = [f"{key(name)}: [{', '.join(map(quoted, texts))}]" for name, texts in fields]
-    written += [] if slots is None else [f"{SLOTS}: [{slots}]"]
-    written += [f"{OPTIONS}: {_flow_options(options)}"] if options else []
-    return "{" + ", ".join(written) + "}"
+    written = [_flow_field(name, *texts) for name, texts in fields]
+    return "{" + ", ".join([*written, *_flow_rest(slots, options)]) + "}"
+
+
+def _flow_field(name: str, *texts: str) -> str:
+    return f"{key(name)}: [{', '.join(map(quoted, texts))}]"
+
+
+def _flow_rest(slots: int | None, options: Written) -> list[str]:
+    """Return what comes behind the parameters."""
+    written = [] if slots is None else [f"{SLOTS}: [{slots}]"]
+    return written + ([f"{OPTIONS}: {_flow_options(options)}"] if options else [])
 
 
 def _flow_options(options: Written) -> str:
@@ -132,6 +154,19 @@ class Writer:
         text = "".join(self._field(name, *texts) for name, texts in fields)
         return self._dashed(text + self._rest(slots, options))
 
+    def jobs(
+        self, commands: Sequence[str], params: Grid, slots: int | None = None, options: Written = ()
+    ) -> Iterator[str]:
+        """Yield the jobs of a grid, each as `job` returns it, in the order of `grid.expand`.
+
+        There may be very many: each text is written once, and no Job is made.
+        """
+        rest = self._rest(slots, options)
+        first = [self._dashed(field) for field in self._fields("command", commands)]
+        others = [self._fields(name, texts) for name, texts in params]
+        for fields in product(first, *others):
+            yield "".join(fields) + rest
+
     def _dashed(self, fields: str) -> str:
         """Return fields as an entry, with a dash in place of the first one's margin."""
         return f"{self._margin}- {fields[len(self._margin) + 2 :]}"
@@ -151,6 +186,12 @@ class Writer:
         margin = self._margin + "  "
         lines = [f"{margin}- {self._value(text, margin + '  ')}" for text in texts]
         return self._newline.join([f"{margin}{key(name)}:", *lines, ""])
+
+    def _fields(self, name: str, texts: Sequence[str]) -> list[str]:
+        """Return a field for each text."""
+        margin, end = self._margin + "  ", self._newline
+        above, deeper = f"{margin}{key(name)}:{end}{margin}- ", margin + "  "
+        return [above + self._value(text, deeper) + end for text in texts]
 
     def _rest(self, slots: int | None, options: Written) -> str:
         """Return what stands below the parameters."""
@@ -188,7 +229,9 @@ class Writer:
 
 def _fits_block(text: str) -> bool:
     """Whether a text has several lines that a literal block gives back as they are."""
+    if "\n" not in text:
+        return False
     lines = text.removesuffix("\n").split("\n")
-    if "\n" not in text or not lines[0] or not lines[-1] or lines[0][0] in " \t\xa0":
+    if not lines[0] or not lines[-1] or lines[0][0] in " \t\xa0":
         return False
     return all(_BLOCK_LINE.fullmatch(line) for line in lines)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import NamedTuple, overload
 
 from pegasus.files.entries import QUEUE, Entry, join
@@ -46,6 +47,8 @@ class Known:
         index: its entries.
         is_plain: whether each entry means the same without the others; see `Layout`.
         is_flow: whether the list is in brackets.
+        head: the first entry, if it has been read, so that it is not read again to be taken: it
+            may be very long.
     """
 
     data: bytes
@@ -53,6 +56,7 @@ class Known:
     index: Index = field(repr=False)
     is_plain: bool
     is_flow: bool
+    head: Entry | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_apart(self) -> bool:
@@ -66,6 +70,12 @@ class Known:
 
     def entries(self, numbers: Sequence[int]) -> list[Entry]:
         """Return the entries with these numbers, which are ascending."""
+        if self.head and numbers and numbers[0] == 0:
+            return [self.head, *self._read(numbers[1:])]
+        return self._read(numbers)
+
+    def _read(self, numbers: Sequence[int]) -> list[Entry]:
+        """Read entries from the text."""
         if self.is_apart:
             return [entry for run in _runs(numbers) for entry in self._lines(run) or self._run(run)]
         wanted = {*numbers}
@@ -127,8 +137,8 @@ class Entries(Sequence[Entry]):
 def _change(replaced: Replaced, length: int) -> Change:
     """Return what a replacement is in numbers, in a text of that length."""
     first, gone, edit, made = replaced
-    texts = zip(edit.entries, made, strict=True)
-    sizes = [Made(len(text), jobs, need) for text, (jobs, need) in texts]
+    alike = groupby(zip(edit.entries, made, strict=True), key=itemgetter(1))
+    sizes = [Made([len(text) for text, _ in texts], *one) for one, texts in alike]
     grown = len(edit.text) - (edit.span.end - edit.span.start)
     return Change(first, gone, length - edit.span.end, grown, sizes)
 

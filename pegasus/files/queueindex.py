@@ -6,6 +6,7 @@ the file, where it stays the same when something changes in front of it.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -36,9 +37,15 @@ class Row(NamedTuple):
 
 
 class Made(NamedTuple):
-    """An entry that is put in: how long its text is, how many jobs it makes, what they need."""
+    """Entries that are put in, one behind the other, which are alike but for their texts.
 
-    length: int
+    Attributes:
+        lengths: how long their texts are.
+        jobs: how many jobs each makes.
+        need: what those need.
+    """
+
+    lengths: Sequence[int]
     jobs: int
     need: Need
 
@@ -168,13 +175,17 @@ class Index:
         at = bisect_left(self._begins, distance)
         return at < len(self) and self._begins[at] == distance
 
-    def put_first(self, begin: int, jobs: int, need: Need) -> None:
-        """Add an entry before all others; `begin` is how far from the end of the text it is."""
-        self._begins.append(begin)
-        number = self._number(need)
-        self._totals.append(self.jobs + jobs)
-        self._needs.append(number)
-        self._counts[number] += jobs
+    def _put_made_first(self, end: int, made: Sequence[Made]) -> None:
+        """Add entries before all others; `end` is how far from the end of the text they end."""
+        for one in reversed(made):
+            count, number = len(one.lengths), self._number(one.need)
+            begins = accumulate(reversed(one.lengths), initial=end)
+            totals = accumulate(repeat(one.jobs, count), initial=self.jobs)
+            self._begins.extend(islice(begins, 1, None))
+            self._totals.extend(islice(totals, 1, None))
+            self._needs.extend(repeat(number, count))
+            self._counts[number] += count * one.jobs
+            end += sum(one.lengths)
 
     def _number(self, need: Need) -> int:
         number = self._numbers.get(need)
@@ -223,10 +234,7 @@ class Index:
         counts = self._counts.copy()
         for change in reversed(changes):
             index._put_all_first(self, change.first + change.gone, behind, grown)
-            distance = change.end + grown
-            for made in reversed(change.made):
-                distance += made.length
-                index.put_first(distance, made.jobs, made.need)
+            index._put_made_first(change.end + grown, change.made)
             behind, grown = len(self) - change.first, grown + change.grown
             counts -= self._counted(behind - change.gone, behind)
         index._put_all_first(self, 0, behind, grown)
@@ -235,4 +243,16 @@ class Index:
 
 
 def _shifted(numbers: array[int], by: int) -> array[int]:
-    return array("q", [number + by for number in numbers]) if by else numbers
+    """Return numbers that are all larger by one; none of them is negative, before and after.
+
+    Both are added as one long number each, in which every one of them has its own 64 bits: that is
+    done in C, and none of them runs over into the next.
+    """
+    if not by:
+        return numbers
+    more = int.from_bytes(array("q", [abs(by)]) * len(numbers), sys.byteorder)
+    found = int.from_bytes(numbers, sys.byteorder)
+    size = len(numbers) * numbers.itemsize
+    shifted = array("q")
+    shifted.frombytes((found + more if by > 0 else found - more).to_bytes(size, sys.byteorder))
+    return shifted

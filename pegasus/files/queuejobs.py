@@ -35,14 +35,6 @@ class Pick(NamedTuple):
         first = islice(jobs_of(self.entry), self.places[-1] + 1)
         return (job for place, job in enumerate(first) if place in wanted)
 
-    @property
-    def left(self) -> list[Job]:
-        """The other jobs of the entry."""
-        if len(self.places) == self.entry.size:
-            return []
-        gone = {*self.places}
-        return [job for place, job in enumerate(jobs_of(self.entry)) if place not in gone]
-
 
 def jobs_of(entry: Entry) -> Iterator[Job]:
     """Yield the jobs that an entry makes, in their order."""
@@ -72,13 +64,13 @@ def without(known: Known, picks: Sequence[Pick]) -> Known:
         number = picks[at].number - 1
         return known.entries([number])[0] if number >= 0 and number not in numbers else None
 
-    cuts = [Cut(one.entry, one.left) for one in picks]
+    cuts = [Cut(one.entry, one.places) for one in picks]
     edits = cut(known.source.text, Layout(known.is_flow), cuts, above)
     if any(item.has_anchor for one in picks for item in one.entry.items):
         return _without_anchors(known, edits)
     return known.changed(
         [
-            Replaced(one.number, 1, edit, [(1, one.entry.need) for _ in edit.entries])
+            Replaced(one.number, 1, edit, [(1, one.entry.need)] * len(edit.entries))
             for one, edit in zip(picks, edits, strict=True)
         ]
     )

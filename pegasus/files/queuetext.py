@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from pegasus.files.additions import Addition
-from pegasus.files.canonical import Writer, flow, flow_entry, key, quoted
+from pegasus.files.canonical import Writer, flow, flow_entry, flow_jobs, key, quoted
 from pegasus.files.entries import Entry
 from pegasus.files.source import BREAKS, GAP
 from pegasus.files.tree import Alias, Field, Layout, Span, Value
@@ -51,10 +51,20 @@ class Edit(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """An entry that is to go, and those of its jobs that are to stay."""
+    """Jobs of an entry that are to go.
+
+    Attributes:
+        entry: the entry.
+        places: which of its jobs, counted from 0; None says all.
+    """
 
     entry: Entry
-    left: Sequence[Job] = ()
+    places: Sequence[int] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether none of its jobs is to stay."""
+        return self.places is None or len(self.places) == self.entry.size
 
 
 def applied(text: str, edits: Iterable[Edit]) -> str:
@@ -81,7 +91,7 @@ def cut(
     cuts: Sequence[Cut],
     above: Callable[[int], Entry | None] = lambda _: None,
 ) -> list[Edit]:
-    """Take out entries, and put the jobs that are left of each in its place.
+    """Take out entries, and put the jobs in the place of each that are to stay.
 
     Args:
         cuts: in the order of the text.
@@ -90,11 +100,11 @@ def cut(
     edits: list[Edit] = []
     start, behind = len(text) + 1, ""
     for number in reversed(range(len(cuts))):
-        entry, left = cuts[number]
-        span, kept = _region(text, layout, entry, is_whole=not left)
+        entry = cuts[number].entry
+        span, kept = _region(text, layout, entry, cuts[number].is_whole)
         stop = gap_end(text, span.end)
         gap = text[span.end : stop] if stop < start else text[span.end : start] + behind
-        entries = _written(text, layout, entry, left, gap) if left else []
+        entries = _left(text, layout, cuts[number], gap)
         if layout.is_flow and entries:
             entries[-1] = entries[-1].removesuffix(", ")
         elif not (layout.is_flow or kept or entries):
@@ -171,6 +181,8 @@ def _region(text: str, layout: Layout, entry: Entry, is_whole: bool) -> tuple[Sp
 
 def _comments(text: str, layout: Layout, entry: Entry) -> str:
     """Return the comments inside of an entry that have their own line, at the dash's column."""
+    if text.find("#", entry.items[0].span.start, entry.items[-1].span.end) < 0:
+        return ""
     found = [comment for gap in _gaps(entry) for comment in _COMMENT_LINE.findall(text, *gap)]
     end = newline(text)
     if layout.is_flow:
@@ -193,10 +205,31 @@ def _written(text: str, layout: Layout, first: Entry, new: Sequence[New], gap: s
     """Return what is to be put where `first` begins, in the style of the list; `gap` comes then."""
     if layout.is_flow:
         return [f"{one}, " for one in in_flow(new)]
+    return in_block(new, column_of(text, first), text, literal=_may_be_literal(text, first, gap))
+
+
+def _left(text: str, layout: Layout, cut: Cut, gap: str) -> list[str]:
+    """Return the jobs that are to stay, as `_written` does."""
+    if cut.is_whole:
+        return []
+    entry, gone = cut.entry, {*(cut.places or ())}
+    commands = [head.value for head in entry.heads]
+    params = [(name, [one.value for one in texts]) for name, texts in entry.params.items()]
+    grid = (commands, params, entry.slots, entry.options.written)
+    if layout.is_flow:
+        return [f"{job}, " for at, job in enumerate(flow_jobs(*grid)) if at not in gone]
+    is_safe = _may_be_literal(text, entry, gap)
+    writer = Writer(column_of(text, entry), newline(text), is_safe)
+    return [job for at, job in enumerate(writer.jobs(*grid)) if at not in gone]
+
+
+def _may_be_literal(text: str, first: Entry, gap: str) -> bool:
+    """Whether literal blocks may be written where `first` begins; `gap` comes then.
+
+    What is indented deeper than a literal block that it follows would become part of it.
+    """
     column = column_of(text, first)
-    # What is indented deeper than a literal block that it follows would become part of it.
-    is_safe = not _is_deep(_first_of(gap, column), column + 4)
-    return in_block(new, column, text, literal=is_safe)
+    return not _is_deep(_first_of(gap, column), column + 4)
 
 
 def _guard(text: str, entry: Entry, gap: str, above: Callable[[], Entry | None]) -> str:

@@ -183,6 +183,18 @@ class Reader:
         """Return the text of a scalar, or what an alias stands for."""
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
+        # A list may be very long, and mostly has nothing but plain texts.
+        is_plain = not (event.style or event.anchor or event.tag)
+        return self._plain(event) if is_plain else self._other_text(event)
+
+    def _plain(self, event: Any) -> Text:
+        """Return a scalar that is not quoted and has neither anchor nor tag."""
+        start, end = event.start_mark.index, event.end_mark.index
+        self._leaf(start, end)
+        return Text(event.value, self.source.place(start), self._text[start:end])
+
+    def _other_text(self, event: Any) -> Text:
+        """Return any scalar."""
         self._note(event)
         start, end = self._begin(event), _stop(event)
         raw = self._text[start:end]

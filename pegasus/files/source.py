@@ -34,7 +34,7 @@ class Source:
     def __init__(self, data: bytes, file: str, error: type[PlacedError]) -> None:
         self.file = file
         self.error = error
-        self._counted = (0, 0)
+        self._counted = (0, 0, 0)  # An offset, the lines above its own, and where that begins.
         try:
             text = data.decode()
         except UnicodeDecodeError as mistake:
@@ -56,13 +56,15 @@ class Source:
 
     def place(self, offset: int) -> Place:
         """Return line and column of an offset; cheap when it is near the one before."""
-        since, lines = self._counted
-        if offset < since:
-            lines -= self.text.count("\n", offset, since)
-        else:
+        since, lines, begin = self._counted
+        if offset < begin:
+            lines -= self.text.count("\n", offset, begin)
+            begin = self.text.rfind("\n", 0, offset) + 1
+        elif (last := self.text.rfind("\n", since, offset)) >= 0:
             lines += self.text.count("\n", since, offset)
-        self._counted = (offset, lines)
-        return Place(self.file, lines + 1, offset - self.text.rfind("\n", 0, offset))
+            begin = last + 1
+        self._counted = (offset, lines, begin)
+        return Place(self.file, lines + 1, offset - begin + 1)
 
     def failure(self, problem: str, offset: int) -> PlacedError:
         """Return the error that says that something is wrong at an offset."""

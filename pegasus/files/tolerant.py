@@ -5,7 +5,6 @@ Only what is no YAML at all ends it: then nothing can be known of what comes beh
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -66,7 +65,7 @@ def _belongs_above(item: Item, kind: Kind) -> bool:
 
 
 class TolerantReader(Reader):
-    """Reads items one by one, each to its end before it is looked at.
+    """Reads items one by one, each to its end even where something is wrong in it.
 
     Args:
         refuse: is told what is wrong.
@@ -76,8 +75,9 @@ class TolerantReader(Reader):
         super().__init__(source)
         self._kind = kind
         self._refuse = refuse
-        self._ahead: deque[Any] = deque()
         self._lost: set[str] = set()
+        self._is_yaml = True
+        self._met: list[Any] = []
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entries that are right.
@@ -95,27 +95,38 @@ class TolerantReader(Reader):
                 yield from entries
 
     def _item(self, event: Any) -> Any:
-        events = self._whole(event)
-        self._ahead.extend(events[1:])
+        self._met = [event]
         try:
             return super()._item(event)
         except PlacedError as error:
+            if not self._is_yaml:
+                raise
+            self._skip()
             self._refuse(error)
-            self._lose(events)
-            return _Lost(self._may_belong_above(events))
-        finally:
-            self._ahead.clear()
+            self._lose(self._met)
+            return _Lost(self._may_belong_above(self._met))
 
     def _next(self) -> Any:
-        return self._ahead.popleft() if self._ahead else super()._next()
+        try:
+            event = super()._next()
+        except PlacedError:
+            self._is_yaml = False
+            raise
+        # Who skips an item must know nothing of its other texts, and they may be very many.
+        is_text = isinstance(event, yaml.ScalarEvent) and not event.anchor
+        if not is_text or event.value == self._kind.key:
+            self._met.append(event)
+        return event
 
-    def _whole(self, event: Any) -> list[Any]:
-        """Return the events of an item that begins with `event`."""
-        events, depth = [event], _step(event)
+    def _skip(self) -> None:
+        """Go on to the end of the item.
+
+        Raises:
+            PlacedError: there is no end, as it is no YAML. Nothing else is to be said then.
+        """
+        depth = sum(map(_step, self._met))
         while depth:
-            events.append(self._next())
-            depth += _step(events[-1])
-        return events
+            depth += _step(self._next())
 
     def _may_belong_above(self, events: Sequence[Any]) -> bool:
         has_key = any(getattr(event, "value", None) == self._kind.key for event in events)

@@ -39,6 +39,7 @@ class Reading:
         self._refuse = refuse
         self._stretches = Stretches(self._source, self._parse)
         self._read: list[Standing | Row] = []
+        self._head: Entry | None = None
 
     def __iter__(self) -> Iterator[Lines | tuple[Entry]]:
         """Yield the entries that are right, those together that differ in words alone."""
@@ -48,13 +49,15 @@ class Reading:
                 yield found
             else:
                 entry, distance = found
+                self._head = self._head if self._read else entry
                 self._read.append(Standing(distance, entry.size, entry.need))
                 yield (entry,)
 
     def known(self) -> Known:
         """Return what is known once all has been read, and nothing was wrong."""
         index, stretches = Index.of(self._read), self._stretches
-        return Known(self._data, self._source, index, stretches.is_plain, stretches.is_flow)
+        is_plain, is_flow = stretches.is_plain, stretches.is_flow
+        return Known(self._data, self._source, index, is_plain, is_flow, self._head)
 
     def _parse(self, source: Source) -> tuple[Reader, Iterator[Entry]]:
         reader = TolerantReader(source, QUEUE, self._refuse)
