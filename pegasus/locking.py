@@ -35,7 +35,7 @@ PATIENCE = 0.3
 HOLDER_SIZE = 1024
 #: The shortest and the longest time between two tries, in seconds.
 SHORTEST, LONGEST = 0.001, 0.05
-#: How many lock files stay open while nobody here holds them.
+#: How many lock files stay open when another one is opened, beside those that are held.
 MOST_OPEN = 16
 
 

@@ -39,10 +39,6 @@ class Outlook:
         """What the jobs need: each need once, in the order of the file."""
         return self._known.index.needs
 
-    def count(self, need: Need) -> int:
-        """Return how many jobs have this need."""
-        return self.counts.get(need, 0)
-
     def place_of(self, need: Need) -> Place:
         """Return where the first entry stands whose jobs have this need.
 

@@ -170,11 +170,6 @@ class QueueFile:
         known = self._known or self._read()
         return self._pick(known, [one for one in positions if one < known.index.jobs]).jobs
 
-    def peek(self, count: int) -> list[Job]:
-        """Return the first `count` jobs, or as many as there are; for errors see `look`."""
-        known = self._read()
-        return self._pick(known, _first(known, count)).jobs
-
     @property
     def jobs(self) -> int | None:
         """How many jobs stood in the file when it was last read or written; None before."""
@@ -189,7 +184,7 @@ class QueueFile:
         Args:
             which: their positions, as for `jobs_at`; or a number: so many from the head, or as
                 many as there are.
-            expected: the jobs that `jobs_at` or `peek` returned, while the lock was held already.
+            expected: the jobs that `jobs_at` returned, while the lock was held already.
                 If the file has others there by now, or none, nothing is taken.
 
         Returns:

@@ -4,8 +4,8 @@ What runs is worth more than what is known of it: a disk that is full holds up n
 can't be written waits in memory, in its order. But nothing *begins* that is not written down, since
 after a crash nobody would know of it.
 
-Records are written by whoever has them. Who comes while another thread is writing leaves them to
-that one and goes on: where many attempts end at a time, waiting would take longer than the work.
+Records are written by whoever has them, and with them those of others that have come meanwhile. An
+announcement is not waited for while another thread is writing: that one takes it along.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from pegasus.model import Attempt
 
 #: Events that are written down without more.
 _AS_THEY_ARE: tuple[type[Event], ...] = (
-    events.AttemptAnnounced,
     events.NodeConnected,
     events.NodeUnreachable,
     events.NodeDisconnected,
@@ -71,6 +70,7 @@ class Recorder:
         self._notes: dict[type[Event], Callable[[Any], None]] = {
             events.Output: self._output,
             events.AttemptStarted: self._attempt_started,
+            events.AttemptAnnounced: self._attempt_announced,
             events.AttemptEnded: self._attempt_ended,
             events.NeverStarted: self._never_started,
             events.CancelCommandEnded: self._cancel_command_ended,
@@ -101,7 +101,10 @@ class Recorder:
 
     def flush(self) -> None:
         """Try again to write what could not be written."""
-        self._write_pending()
+        with self._writing:
+            if self._pending:
+                self._try()
+        self._write_unless_busy()
         self._logs.flush()
 
     def close(self) -> None:
@@ -156,6 +159,10 @@ class Recorder:
         self._logs.end(event.attempt.key)
         self._note(event)
 
+    def _attempt_announced(self, event: events.AttemptAnnounced) -> None:
+        self._pending.append(self._record(event))
+        self._write_unless_busy()
+
     def _note(self, event: Event, **measured: Any) -> None:
         self._write(self._record(event, **measured))
 
@@ -179,17 +186,19 @@ class Recorder:
         self._started.update(
             (one.key, record["at"]) for one, record in zip(new, records, strict=True)
         )
-        self._write_pending()
+        self._write_unless_busy()
 
     def _write(self, one: Record) -> None:
-        """Add a record to the journal, or to those that wait."""
+        """Have a record in the journal, or among those that wait since they can't be written."""
         self._pending.append(one)
-        self._write_pending()
+        with self._writing:
+            if self._pending:  # If not, another thread has written it.
+                self._try()
+        self._write_unless_busy()
 
-    def _write_pending(self) -> None:
-        """Write what waits, unless another thread is just writing: that one then does it."""
+    def _write_unless_busy(self) -> None:
+        """Write what waits, unless another thread is writing: that one looks here when it has."""
         error = None
-        # Looked at again when the lock is free: who came meanwhile has gone on.
         while self._pending and not error and self._writing.acquire(blocking=False):
             try:
                 error = self._try()

@@ -38,7 +38,7 @@ class UnfitJobs:
             return
         self._seen = outlook, version
         unfit = tuple(
-            Unfit(need, outlook.count(need), outlook.place_of(need), problem)
+            Unfit(need, outlook.counts[need], outlook.place_of(need), problem)
             for need in outlook.needs
             if (problem := self._problem(need))
         )

@@ -11,7 +11,7 @@ from pegasus.ssh.base import Cancellation, GivenUpError, OnAnnounced, OnOutput, 
 from pegasus.ssh.login.gate import Gate
 from pegasus.ssh.openssh.config import ssh_command
 from pegasus.ssh.running.endings import refuse
-from pegasus.ssh.running.order import NotStartedError, Order, RefusedError
+from pegasus.ssh.running.order import NotStartedError, Order, RefusedError, UnansweredError
 from pegasus.ssh.running.stream import NotBegunError
 from pegasus.ssh.trunk import Trunk
 from pegasus.ssh.trunks import Trunks
@@ -143,6 +143,7 @@ class NodeConnection:
             except BaseException as error:
                 is_wanted = order.cancellation.outcome is None  # If not, that is why.
                 is_broken = is_wanted and isinstance(error, NotStartedError)
+                is_broken |= isinstance(error, UnansweredError)
                 self._trunks.leave(trunk, is_broken=is_broken)
                 raise
             else:

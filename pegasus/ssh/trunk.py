@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import fabric
-from paramiko import SSHConfig
+from paramiko import Message, SSHConfig
 
 from pegasus.errors import UnreachableError
 from pegasus.model import Ending, Node, Outcome
@@ -19,7 +20,7 @@ from pegasus.ssh.login.gate import DroppedError, Gate
 from pegasus.ssh.login.handshake import Handshake
 from pegasus.ssh.openssh.config import resolve
 from pegasus.ssh.running.ahead import Ahead
-from pegasus.ssh.running.order import Order, RefusedError
+from pegasus.ssh.running.order import NotStartedError, Order, RefusedError
 from pegasus.ssh.running.process import RemoteProcess
 from pegasus.ssh.running.session import Session
 from pegasus.ssh.running.stream import Follower, NotBegunError
@@ -146,16 +147,22 @@ class Trunk(fabric.Connection):  # type: ignore[misc]
         self.sessions.have_been = True
         try:
             # Where no command has been run, this one may be the only one.
-            then = self._ahead.ask(self.sessions.used) if self.sessions.ended else []
-            session.begin(order, self._target, then)
+            ahead = self._ahead.ask(self.sessions.used) if self.sessions.ended else []
+            self._begin(session, order, ahead)
             ending = _follow(RemoteProcess(session), order)
         finally:
             session.close()
-        if ending.outcome is not Outcome.LOST:
-            self._ahead.note_life()
-        elif self._closing.is_set():
+        if ending.outcome is Outcome.LOST and self._closing.is_set():
             return Ending(Outcome.CANCELLED, detail=_DISCONNECTED)
         return ending
+
+    def _begin(self, session: Session, order: Order, ahead: Sequence[Message]) -> None:
+        try:
+            session.begin(order, self._target, ahead)
+        except NotStartedError:
+            if ahead:  # Nobody must wait for a session that nobody has asked for.
+                self._ahead.drop()
+            raise
 
     @property
     def peer(self) -> Peer:
@@ -182,8 +189,10 @@ class Trunk(fabric.Connection):  # type: ignore[misc]
             try:
                 session.open()
                 return session
-            except RefusedError:
+            except NotStartedError as error:
                 session.close()
+                if not isinstance(error, RefusedError):
+                    raise
                 ahead: Session | None = self._ahead.take()  # It may have the last place.
                 if ahead is not None:
                     return ahead

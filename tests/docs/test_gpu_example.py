@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from markdown_tables import values
+from peeking import peek
 from project import Project, wait_until
 
 from pegasus.files import hosts
@@ -112,7 +113,9 @@ def test_the_readme_names_what_is_there(example: Project) -> None:
     assert named == {"hosts.yaml", "queue.yaml", "train.py"}
     (link,) = re.findall(r"\]\((.*?)\)", text)
     assert (EXAMPLE / link).resolve().is_file()
-    jobs = QueueFile(example.directory / "queue.yaml", example.directory / "consumed.yaml").peek(99)
+    jobs = peek(
+        QueueFile(example.directory / "queue.yaml", example.directory / "consumed.yaml"), 99
+    )
     sizes = {1 if job.slots is None else job.slots for job in jobs}
     assert sizes == {0, 1, 2, 4, 8}
     assert "Jobs that want 1, 2, 4 or 8 GPUs, and one that wants none" in text

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from invoke import Config
+from peeking import peek
 
 from pegasus import Settings
 from pegasus.files import hosts
@@ -59,7 +60,7 @@ def commands(directory: Path, title: str, hosts_text: str = "- node-1\n") -> lis
     nodes = hosts.load(directory / "hosts.yaml")
     queue = QueueFile(directory / "queue.yaml", directory / "consumed.yaml")
     with queue.lock.hold("a test"):
-        jobs = queue.peek(100)
+        jobs = peek(queue, 100)
         assert queue.take(100) == jobs
     return [render(job.template, job.variables(nodes[0])) for job in jobs]
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from invoke import Config
 from markdown_tables import code, tables, values
+from peeking import peek
 from project import Project
 
 from pegasus import durations, roster
@@ -208,7 +209,7 @@ def test_what_was_a_parameter_is_read_in_this_way_or_refused(
     def load() -> list[Node] | list[Job]:
         if file == "hosts.yaml":
             return hosts.load(path)
-        return QueueFile(path, tmp_path / "consumed.yaml").peek(10)
+        return peek(QueueFile(path, tmp_path / "consumed.yaml"), 10)
 
     if now == "error":
         with pytest.raises(PlacedError, match=r"call (it|the parameter) something else") as caught:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from markdown_tables import code, tables, values
+from peeking import peek
 
 from pegasus.errors import TemplateError
 from pegasus.files import hosts
@@ -96,7 +97,7 @@ def test_the_tutorial(tmp_path: Path) -> None:
     node = hosts.load(tmp_path / "hosts.yaml")[0]
     queue = QueueFile(tmp_path / "queue.yaml", tmp_path / "consumed.yaml")
     with queue.lock.hold("a test"):
-        commands = [render(job.template, job.variables(node)) for job in queue.peek(10)]
+        commands = [render(job.template, job.variables(node)) for job in peek(queue, 10)]
     printed = re.search(r"^runs `(.*?)`, and the same with\n`(.*?)`", MANUAL, re.M)
     assert printed
     first, rate = printed.groups()

@@ -109,9 +109,9 @@ def test_one_command_after_another_is_sent_without_waiting_for_anything(
 ) -> None:
     connection = connect(sshd.ssh_config)
     assert wire.attempt(connection) == [[OPEN], [COMMAND, DATA]]
-    assert wire.attempt(connection) == [[OPEN], [COMMAND, DATA, OPEN]]
+    assert wire.attempt(connection) == [[OPEN], [OPEN, COMMAND, DATA]]
     for _ in range(10):
-        assert wire.attempt(connection) == [[COMMAND, DATA, OPEN]]
+        assert wire.attempt(connection) == [[OPEN, COMMAND, DATA]]
         assert wire.writes <= 2
 
 
@@ -120,7 +120,7 @@ def test_so_it_is_with_variables_and_a_directory(sshd: Sshd, connect: Connect, w
     found = Surroundings((("A", "it's"),), "/usr")
     for _ in range(3):
         flights = wire.attempt(connection, '[ "$A:$PWD" = "it\'s:/usr" ]', surroundings=found)
-    assert flights == [[COMMAND, DATA, OPEN]]
+    assert flights == [[OPEN, COMMAND, DATA]]
 
 
 @pytest.mark.parametrize("size", [20_000, 40_000, 120_000])
@@ -132,7 +132,7 @@ def test_a_command_that_is_longer_than_a_message_arrives_whole(
     for _ in range(3):
         flights = wire.attempt(connection, command)
     is_short = size < 32_000
-    assert flights == [[COMMAND, DATA, OPEN] if is_short else [COMMAND, OPEN]]
+    assert flights == [[OPEN, COMMAND, DATA] if is_short else [OPEN, COMMAND]]
 
 
 def test_attempts_make_no_threads(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from peeking import peek
 from queuefiles import MANY, standing
 
 from pegasus.checking import Checked, check_files, check_queue
@@ -385,7 +386,7 @@ def test_what_is_all_right_is_read_and_linted_once(tmp_path: Path, text: str) ->
     queue = QueueFile(path, tmp_path / "consumed.yaml", lint=seen.append)
     with queue.lock.hold("a test"):
         check_queue([Node(0, Host("n", "n"), (("h", "1"),))], queue).require()
-        queue.peek(9)
+        peek(queue, 9)
     assert seen == []
     known, expected = queue._known, validate(text.encode(), str(path), seen.append, None)
     assert known is not None
@@ -402,4 +403,4 @@ def test_what_is_wrong_is_not_trusted(tmp_path: Path) -> None:
     with queue.lock.hold("a test"):
         assert not check_queue([NODE], queue).ok
         with pytest.raises(QueueFileError, match="a list inside the list"):
-            queue.peek(1)
+            peek(queue, 1)

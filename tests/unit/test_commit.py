@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peeking import peek
 from queuefiles import consumed, items_of, jobs_of
 
 from pegasus import storage
@@ -179,7 +180,7 @@ def test_a_take_that_is_cut_off_is_made_or_it_is_not(
     is_made = step in MADE
     other = opened(path)
     other.settle()
-    assert other.peek(9) == ([C] if is_made else [B, C])
+    assert peek(other, 9) == ([C] if is_made else [B, C])
     assert consumed(other) == ([A, B] if is_made else [A])
     assert staged(path) == []
     assert path.read_text().startswith("# mine\n")
@@ -198,7 +199,7 @@ def test_a_put_back_that_is_cut_off_is_made_or_it_is_not(
     is_made = step in MADE or step[1] == "add"  # Which is not called.
     other = opened(path)
     other.settle()
-    assert other.peek(9) == ([B, C] if is_made else [C])
+    assert peek(other, 9) == ([B, C] if is_made else [C])
     assert consumed(other) == ([A] if is_made else [A, B])
     assert staged(path) == []
     (job,) = other.take(1)
@@ -394,7 +395,7 @@ def test_what_fails_at_any_step_leaves_all_as_it_was(
         assert (path.read_bytes(), consumed(queue)) == before
         assert staged(path) == [] or name == "open"
     opened(path).settle()
-    state = opened(path).peek(9), consumed(queue)
+    state = peek(opened(path), 9), consumed(queue)
     assert state == {"take": ([C], [A, B]), "put_back": ([A, B, C], [])}[what]
     assert staged(path) == []
     assert failures
@@ -436,7 +437,7 @@ def test_what_could_not_be_forgotten_is_forgotten_before_the_next_take(
     with monkeypatch.context() as patch:
         patch.setattr(storage, "replace", lambda *_, **__: storage.read(path / "missing"))
         queue.put_back(jobs)
-        assert queue.peek(1) == [A]
+        assert peek(queue, 1) == [A]
         assert consumed(queue) == [A]
         with pytest.raises(StorageError):
             queue.take(1)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from peeking import peek
 from queuefiles import MANY, PARSERS, queue
 from test_canonical import NAME, OPTIONS, TEXT
 from test_queuefile_properties import scalars
@@ -158,7 +159,7 @@ def test_a_list_is_parsed_once_to_be_checked_and_taken_apart() -> None:
     with queue(text, Counting) as file:
         assert check_queue([Node(0, Host("n", "n"))], file).ok
         parsed = count
-        assert [job.params for job in file.peek(1)] == [(("x", "0"),)]
+        assert [job.params for job in peek(file, 1)] == [(("x", "0"),)]
         assert [job.params for job in file.take(1)] == [(("x", "0"),)]
         assert 500 < parsed < 550
         assert count == parsed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from peeking import peek
 from queuefiles import PARSERS, consumed, items_of, jobs_of, options_of, queue
 
 from pegasus.errors import PlacedError, QueueFileError
@@ -164,7 +165,7 @@ def test_what_is_put_back_has_its_options_and_is_not_consumed(text: str) -> None
         back = [Job("a", (("x", "1"),), found), Job("a", options=options_of({"retries": "2"}))]
         file.path.write_text(text)
         file.put_back(back)
-        assert file.peek(9) == [*back, *jobs_of(items_of(text))]
+        assert peek(file, 9) == [*back, *jobs_of(items_of(text))]
         assert consumed(file) == [Job("a")]
 
 

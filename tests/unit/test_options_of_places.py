@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from peeking import peek
 from queuefiles import PARSERS, consumed, options_of, queue
 
 from pegasus.errors import HostsFileError, PlacedError
@@ -241,7 +242,7 @@ def test_an_entry_that_is_partly_taken_and_what_is_put_back_have_the_same_option
         jobs = [Job("run", (("x", str(x)),), found) for x in (1, 2, 3)]
         assert file.take(2) == jobs[:2] == consumed(file)
         file.put_back(jobs[:1])
-        assert file.peek(9) == [jobs[0], jobs[2]]
+        assert peek(file, 9) == [jobs[0], jobs[2]]
         assert file.path.read_text().startswith("# here\n- command:\n")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from peeking import peek
 from queuefiles import MANY, PARSERS, items_of, jobs_of, queue
 from test_canonical import JOBS, NAME, TEXT, readable
 from test_queuefile_properties import Chunk, files, scalars
@@ -283,7 +284,7 @@ def test_what_is_added_comes_last_and_every_byte_stays(
             expected += [job for one in new for job in meant(one)]
             after = content(file)
             assert jobs_of(items_of(after)) == expected
-            assert file.peek(10**6) == expected
+            assert peek(file, 10**6) == expected
             if not text.endswith("[]"):
                 assert is_kept(text, after)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from peeking import peek
 from queuefiles import consumed, items_of, jobs_of, standing
 
 from pegasus import storage
@@ -30,7 +31,8 @@ from pegasus.files.queuefile import QueueFile
 queue = QueueFile(Path(sys.argv[1]), Path(sys.argv[2]))
 while True:
     with queue.lock.hold("test"):
-        jobs = queue.take(1, queue.peek(1))
+        queue.look()
+        jobs = queue.take(1, queue.jobs_at([0]))
     if not jobs:
         break
     print(jobs[0].template, flush=True)
@@ -76,7 +78,7 @@ def lose_disk(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def test_peek_changes_nothing(queue: QueueFile, path: Path) -> None:
     path.write_text("- a\n- command: b\n  x: [1, 2]\n")
     before = queue.signature()
-    assert queue.peek(2) == [Job("a"), Job("b", (("x", "1"),))]
+    assert peek(queue, 2) == [Job("a"), Job("b", (("x", "1"),))]
     assert not queue.changed_since(before)
     assert consumed(queue) == []
 
@@ -115,7 +117,7 @@ def test_several_jobs_are_one_commit(
 
 def test_a_job_knows_where_its_template_stands(queue: QueueFile, path: Path) -> None:
     path.write_text("- a\n- command: ['b', c]\n")
-    source = queue.peek(3)[2].source
+    source = peek(queue, 3)[2].source
     assert source
     assert str(source.place) == f"{path}:2:18"
 
@@ -145,7 +147,7 @@ def test_a_change_is_seen_without_reading(queue: QueueFile, path: Path) -> None:
 
 
 def test_a_missing_file_is_an_error_that_says_what_to_do(queue: QueueFile, path: Path) -> None:
-    for deed in (lambda: queue.entries(at_once), lambda: queue.peek(1), lambda: queue.take(1)):
+    for deed in (lambda: queue.entries(at_once), lambda: peek(queue, 1), lambda: queue.take(1)):
         with pytest.raises(QueueFileError, match="there is no such file; write a list"):
             deed()
     path.write_text("- a\n")
@@ -157,7 +159,7 @@ def test_a_wrong_file_is_never_written_to(queue: QueueFile, path: Path) -> None:
     queue.take(1)
     path.write_text("- b\n- [c\n")
     before = storage.signature(path)
-    for deed in (lambda: queue.take(1), lambda: queue.put_back([Job("a")]), lambda: queue.peek(1)):
+    for deed in (lambda: queue.take(1), lambda: queue.put_back([Job("a")]), lambda: peek(queue, 1)):
         with pytest.raises(QueueFileError, match=":2:3: "):
             deed()
     assert storage.signature(path) == before
@@ -194,13 +196,13 @@ def test_the_whole_file_is_read_once_and_then_what_is_new_only(
     queue.take(1)
     assert len(linted) == 500
     for _ in range(3):
-        queue.take(2, queue.peek(2))
+        queue.take(2, peek(queue, 2))
         other.take(1)
     other.put_back([Job("new")])
-    assert templates(queue.peek(2)) == ["new", "a10"]
+    assert templates(peek(queue, 2)) == ["new", "a10"]
     assert [str(entry.heads[0]) for entry in linted[500:]] == ["new"]
     path.write_text(path.read_text().replace("a400", "b400"))
-    queue.peek(1)
+    peek(queue, 1)
     assert [str(entry.heads[0]) for entry in linted[501:]] == ["a399", "b400"]
 
 
@@ -208,15 +210,15 @@ def test_the_whole_file_is_read_once_and_then_what_is_new_only(
 def test_entries_that_depend_on_others_are_always_read(path: Path, text: str) -> None:
     queue, other = (QueueFile(path, path.parent / "consumed.yaml") for _ in range(2))
     path.write_text(text)
-    queue.peek(1)
-    jobs = other.peek(9)
+    peek(queue, 1)
+    jobs = peek(other, 9)
     other.take(1)
     assert queue.take(9) == jobs[1:]
 
 
 def test_an_anchor_that_somebody_removed_is_missed(queue: QueueFile, path: Path) -> None:
     path.write_text("- &x a\n- b\n- c\n- d\n- *x\n")
-    queue.peek(1)
+    peek(queue, 1)
     path.write_text("- b\n- c\n- d\n- *x\n")
     with pytest.raises(QueueFileError, match="no anchor"):
         queue.take(1)
@@ -224,11 +226,11 @@ def test_an_anchor_that_somebody_removed_is_missed(queue: QueueFile, path: Path)
 
 def test_what_was_part_of_a_text_before_is_linted(queue: QueueFile, path: Path) -> None:
     path.write_text("- 'a\n- b'\n- c\n")
-    queue.peek(1)
+    peek(queue, 1)
     linted: list[str] = []
     queue._lint = lambda entry: linted.append(str(entry.heads[0]))
     path.write_text("- 'x'\n- b'\n- c\n")
-    queue.peek(1)
+    peek(queue, 1)
     assert linted == ["x", "b'"]
 
 
@@ -238,7 +240,7 @@ def test_what_is_known_is_what_the_file_holds(queue: QueueFile, path: Path) -> N
     for step in [*steps, *steps, *steps]:
         step()
         fresh = QueueFile(path, path.parent / "consumed.yaml")
-        fresh.peek(1)
+        peek(fresh, 1)
         assert queue._known
         assert fresh._known
         assert standing(queue._known) == standing(fresh._known)
@@ -260,19 +262,19 @@ def test_an_editor_that_saves_at_the_last_moment_loses_nothing(
     path.write_text("- a\n- b\n")
     once(monkeypatch, os, "fchmod", lambda: path.write_text("- edited\n"))
     queue.put_back([Job("new")])
-    assert queue.peek(9) == [Job("new"), Job("edited")]
+    assert peek(queue, 9) == [Job("new"), Job("edited")]
 
 
 def test_nothing_is_taken_when_the_head_is_not_what_was_expected(
     queue: QueueFile, path: Path
 ) -> None:
     path.write_text("- a\n- b\n")
-    jobs = queue.peek(1)
+    jobs = peek(queue, 1)
     path.write_text("- other\n- a\n- b\n")
     assert queue.take(1, jobs) == []
     assert path.read_text() == "- other\n- a\n- b\n"
     assert consumed(queue) == []
-    assert queue.take(1, queue.peek(1)) == [Job("other")]
+    assert queue.take(1, peek(queue, 1)) == [Job("other")]
 
 
 @pytest.mark.parametrize("is_new", [False, True])
@@ -292,7 +294,7 @@ def test_a_file_that_is_being_written_is_read_when_that_is_done(
     monkeypatch.setattr("pegasus.files.content.SETTLING", 60)
     monkeypatch.setattr("time.sleep", finish)
     once(monkeypatch, queuefile, "validate", lambda: pytest.fail("it was read too early"))
-    assert queue.peek(1) == [Job("new")]
+    assert peek(queue, 1) == [Job("new")]
 
 
 def test_what_another_run_has_written_needs_no_waiting(
@@ -305,7 +307,7 @@ def test_what_another_run_has_written_needs_no_waiting(
     other.take(1)
     monkeypatch.setattr("pegasus.files.content.SETTLING", 60)
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waits"))
-    assert queue.peek(1) == [Job("c")]
+    assert peek(queue, 1) == [Job("c")]
     queue.lock.release()
 
 
@@ -328,7 +330,7 @@ def test_jobs_are_put_back_in_their_order_and_not_consumed(queue: QueueFile, pat
     path.write_text("- a\n- command: b\n  x: [1, 2]\n- c\n")
     taken = queue.take(3)
     queue.put_back(taken[1:])
-    assert queue.peek(9) == [*taken[1:], Job("c")]
+    assert peek(queue, 9) == [*taken[1:], Job("c")]
     assert consumed(queue) == [Job("a")]
 
 
@@ -348,7 +350,7 @@ def test_jobs_are_put_back_even_when_files_are_gone(queue: QueueFile, path: Path
     path.unlink()
     (path.parent / "consumed.yaml").unlink()
     queue.put_back(taken)
-    assert queue.peek(9) == taken
+    assert peek(queue, 9) == taken
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -366,7 +368,7 @@ def test_jobs_are_put_back_once_even_when_their_records_can_not_be_removed(
 
     monkeypatch.setattr("pegasus.files.consumed.storage.replace", full)
     queue.put_back(taken)
-    assert queue.peek(9) == [Job("a"), Job("b")]
+    assert peek(queue, 9) == [Job("a"), Job("b")]
     assert consumed(queue) == [Job("a")]
 
 

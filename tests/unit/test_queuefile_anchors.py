@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from peeking import peek
 from queuefiles import MANY, PARSERS, consumed, items_of, jobs_of, queue
 
 from pegasus.files.queuefile import QueueFile
@@ -128,7 +129,7 @@ def apply(step: object, file: QueueFile, jobs: list[Job], taken: list[Job]) -> N
         taken += found
         jobs[:] = [job for position, job in enumerate(jobs) if position not in step]
     elif isinstance(step, int):
-        assert file.peek(step) == jobs[:step]
+        assert peek(file, step) == jobs[:step]
         assert file.take(step) == jobs[:step]
         taken += jobs[:step]
         del jobs[:step]

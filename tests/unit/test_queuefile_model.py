@@ -14,6 +14,7 @@ import yaml
 from hypothesis import assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from peeking import peek
 from queuefiles import MANY, PARSERS, items_of, jobs_of, standing
 from test_queuefile_properties import files, scalars
 
@@ -382,7 +383,7 @@ class QueueMachine(RuleBasedStateMachine):
     def take(self, who: int, count: int, is_expected: bool) -> None:
         file = self.files[who]
         with file.lock.hold("test"):
-            peeked = file.peek(count)
+            peeked = peek(file, count)
             assert peeked == self.model.jobs[:count]
             assert file.jobs == len(self.model.jobs)
             taken = file.take(count, peeked if is_expected else None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from peeking import peek
 from queuefiles import PARSERS, items_of, jobs_of, queue
 
 from pegasus.model import Job
@@ -48,7 +49,7 @@ def test_what_is_put_back_comes_first(case: dict[str, Any]) -> None:
     before = jobs_of(items_of(case["before"]))
     with queue(case["before"]) as file:
         file.put_back(back)
-        assert file.peek(1000) == [*back, *before]
+        assert peek(file, 1000) == [*back, *before]
         assert jobs_of(items_of(file.path.read_bytes().decode())) == [*back, *before]
 
 

@@ -505,18 +505,43 @@ def test_starts_that_can_not_be_noted_now_are_tried_again_by_each_attempt(kept: 
     assert [record["job"] for record in kept.records()] == [8]
 
 
-def test_who_has_a_record_while_another_thread_writes_does_not_wait(tmp_path: Path) -> None:
+def test_what_was_announced_while_another_thread_writes_is_taken_along(tmp_path: Path) -> None:
     journal = Slow(tmp_path / ".pegasus" / "queue.yaml")
     recorder = Recorder(journal, "5f0c91ab", Logs(journal.folder), lambda _: None)
     journal.may_write.clear()
     writer = threading.Thread(target=recorder, args=(events.NodeConnected(NODE),))
     writer.start()
     assert journal.is_writing.wait(PATIENCE)
-    recorder(events.NodeDisconnected(NODE, "reset"))  # It would wait here for ever.
-    recorder(events.NodeConnected(NODE))
+    recorder(events.AttemptAnnounced(FIRST, 4711))  # It would wait here for ever.
+    recorder(events.AttemptAnnounced(OTHER, 4712))
     journal.may_write.set()
     writer.join(PATIENCE)
     reader = JournalReader(journal.folder)
     found = [record["event"] for record in reader.read()]
-    assert found == ["node_connected", "node_disconnected", "node_connected"]
+    assert found == ["node_connected", "attempt_announced", "attempt_announced"]
     assert journal.appends == [1, 2]
+
+
+def test_what_has_ended_is_in_the_journal_before_anybody_hears_of_it(tmp_path: Path) -> None:
+    journal = Slow(tmp_path / ".pegasus" / "queue.yaml")
+    recorder = Recorder(journal, "5f0c91ab", Logs(journal.folder), lambda _: None)
+    recorder.note_starts([FIRST, OTHER])
+    journal.may_write.clear()
+    journal.is_writing.clear()
+    heard: list[int] = []
+
+    def end(attempt: Attempt) -> None:
+        recorder(events.AttemptEnded(attempt, Ending.exited(0)))
+        heard.append(attempt.job.id)
+
+    threads = [threading.Thread(target=end, args=(one,)) for one in (FIRST, OTHER)]
+    threads[0].start()
+    assert journal.is_writing.wait(PATIENCE)
+    threads[1].start()
+    wait_until(lambda: len(recorder._pending) == 2, "the other one's record")
+    assert heard == []
+    journal.may_write.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    ended = JournalReader(journal.folder, "attempt_ended").read()
+    assert sorted(record["job"] for record in ended) == sorted(heard) == [7, 8]

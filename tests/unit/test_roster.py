@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from peeking import peek
 from project import write_at_once
 
 from pegasus import roster as rosters
@@ -417,16 +418,16 @@ def test_the_queue_is_linted_for_the_nodes_that_there_are_by_then(desk: Desk) ->
     desk.begin()
     desk.write_queue("- train {{ bs }}\n")
     with pytest.raises(Exception, match="there is no parameter `bs`"):
-        desk.file.peek(1)
+        peek(desk.file, 1)
     desk.write("- hostname: gpu-1\n  bs: 8\n")
     assert desk.look()
-    assert len(desk.file.peek(1)) == 1
+    assert len(peek(desk.file, 1)) == 1
     desk.write_queue("- echo\n")
     desk.write("- hostname: gpu-1\n  bs: 8\n- gpu-2\n")
     assert desk.look()
     desk.write_queue("- train {{ bs }}\n")
     with pytest.raises(Exception, match="there is no parameter `bs`"):
-        desk.file.peek(1)
+        peek(desk.file, 1)
 
 
 def test_whatever_is_written_the_roster_has_the_nodes_of_the_file(desk: Desk) -> None:

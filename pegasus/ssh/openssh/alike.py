@@ -121,7 +121,7 @@ class _Survey:
             except OSError:
                 survey.lines = None
                 break
-            if seen[0] + COARSE > asked_at or not survey._read(text):
+            if max(seen[:2]) + COARSE > asked_at or not survey._read(text):
                 survey.lines = None
         return survey
 

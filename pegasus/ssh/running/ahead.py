@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 
 from paramiko import Message
 
@@ -35,8 +34,7 @@ class Ahead:
         self._lock = threading.Lock()  # Guards what follows.
         self._session: Session | None = None
         self._beside = 0
-        self._limit = math.inf if "OpenSSH" in transport.remote_version else 0
-        self._heard = -math.inf
+        self._limit = math.inf if transport.is_openssh else 0
 
     def ask(self, beside: int) -> list[Message]:
         """Return what the caller must send to have a session ahead; nothing, where there is one.
@@ -74,9 +72,12 @@ class Ahead:
             return None
         return session
 
-    def note_life(self) -> None:
-        """Take note that the server has just said something."""
-        self._heard = time.monotonic()
+    def drop(self) -> None:
+        """Let go of one that was to be asked for, and perhaps was not."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def _is_fresh(self) -> bool:
-        return time.monotonic() - self._heard < FRESH
+        return self._transport.silence < FRESH

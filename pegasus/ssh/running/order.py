@@ -30,5 +30,9 @@ class NotStartedError(Exception):
     """The command certainly did not begin; the message says why."""
 
 
+class UnansweredError(NotStartedError):
+    """The server does not say whether it gives a session; it may still do so, to nobody."""
+
+
 class RefusedError(NotStartedError):
     """The server gives no session over this connection, which is as good as it was."""

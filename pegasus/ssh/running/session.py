@@ -13,7 +13,7 @@ from pegasus.ssh.login import agent
 from pegasus.ssh.openssh.target import Target
 from pegasus.ssh.plain import plain
 from pegasus.ssh.running import watchdog
-from pegasus.ssh.running.order import NotStartedError, Order, RefusedError
+from pegasus.ssh.running.order import NotStartedError, Order, RefusedError, UnansweredError
 from pegasus.ssh.wire.asking import (
     command_request,
     data_right_behind,
@@ -55,7 +55,8 @@ class Session:
 
         Raises:
             RefusedError: it gives none.
-            NotStartedError: it does not answer, or the connection is lost.
+            UnansweredError: it says nothing.
+            NotStartedError: the connection is lost.
         """
         try:
             self.transport.send_together([self.request])
@@ -75,14 +76,15 @@ class Session:
                 raise NotStartedError("the connection was lost")
             if time.monotonic() > end:
                 problem = "the server does not open a session; has it too much to do?"
-                raise NotStartedError(problem)
+                raise UnansweredError(problem)
             wakeup.wait(_GLANCE)
             wakeup.rearm()
 
-    def begin(self, order: Order, target: Target, then: Sequence[Message] = ()) -> None:
-        """Have the watchdog run, and tell it the command; right behind, send what is to follow.
+    def begin(self, order: Order, target: Target, first: Sequence[Message] = ()) -> None:
+        """Have the watchdog run, and tell it the command; send other messages with that.
 
-        The answer is still to come.
+        These come first: the command is the last that is sent, so that it is unfinished where
+        anything was not sent. The answer is still to come.
 
         Raises:
             NotStartedError: one of these failed. An unfinished command is never run.
@@ -92,7 +94,7 @@ class Session:
             leash = watchdog.leash(order.command, order.surroundings)
             request = command_request(self.channel, watchdog.exec_request(order.grace))
             data = data_right_behind(self.channel, leash)
-            self.transport.send_together([request, *([data] if data else []), *then])
+            self.transport.send_together([*first, request, *([data] if data else [])])
             if data is None:
                 self._tell(leash)
         except Exception as error:  # what Paramiko stumbled over, too

@@ -66,7 +66,7 @@ def data_right_behind(channel: Channel, data: bytes) -> Message | None:
     it allows them by the time at which it reads these. To wait for the permission would cost a
     round trip. Other servers are not taken to do the same: they mostly allow some from the first.
     """
-    is_openssh = "OpenSSH" in channel.transport.remote_version
+    is_openssh = channel.transport.is_openssh
     with channel.lock:
         if len(data) > channel.out_max_packet_size - _HEAD:
             return None

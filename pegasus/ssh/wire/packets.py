@@ -40,6 +40,8 @@ class NodePacketizer(Packetizer):  # type: ignore[misc]
         self._read = b""
         self._used = 0
         self._reader: int | None = None
+        #: When something was last heard of the peer, by the clock that is not set.
+        self.heard = -math.inf
         # What is to be written together, and the thread that gathers it.
         self._held: list[bytes] = []
         self._gatherer: int | None = None
@@ -116,6 +118,7 @@ class NodePacketizer(Packetizer):  # type: ignore[misc]
         if not data:
             raise EOFError
         self._read = self._read + data if self._read else data
+        self.heard = time.monotonic()
         return True
 
     @contextlib.contextmanager

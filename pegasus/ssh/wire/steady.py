@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -40,6 +41,16 @@ class SteadyTransport(Transport):  # type: ignore[misc]
         # Paramiko's own 0.1 s is ten wake-ups a second for every connection, and closing wakes the
         # thread that reads anyhow.
         self._line.time_naps()
+
+    @property
+    def is_openssh(self) -> bool:
+        """Whether the server is OpenSSH's, by its own word."""
+        return "OpenSSH" in self.remote_version
+
+    @property
+    def silence(self) -> float:
+        """For how many seconds nothing has been heard of the peer."""
+        return time.monotonic() - float(self.packetizer.heard)
 
     @property
     def death(self) -> str:
@@ -82,7 +93,7 @@ class SteadyTransport(Transport):  # type: ignore[misc]
             OSError, EOFError: the connection is lost.
         """
         if not self.active:
-            return  # whoever waits for an answer is told
+            raise EOFError
         with self.clear_to_send_lock, self.packetizer.together():
             for message in messages:
                 self.send_or_defer(message)
