@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import wait_until
+from project import wait_until, wait_until_settled
 from ssh_client import run
 from sshd import Sshd
 
@@ -18,6 +17,7 @@ from pegasus.model import Host, Node
 from pegasus.ssh.connect import connector
 from pegasus.ssh.login import keys
 from pegasus.ssh.openssh import alike, config
+from pegasus.ssh.unchanged import Unchanged
 from pegasus.ssh.wire.keepalive import WatchedSocket
 from pegasus.ssh.wire.packets import NodePacketizer
 
@@ -63,12 +63,12 @@ def test_a_command_takes_few_reads_and_writes(
 def test_many_nodes_are_connected_with_one_question_one_reading_of_the_key_and_a_thread_each(
     sshd: Sshd, monkeypatch: pytest.MonkeyPatch, counts: Counter[str]
 ) -> None:
-    moment = time.time() - 10  # what has just been written is not trusted to stay
     key = Path(sshd.ssh_config).parent / "client_key"
-    for path in (sshd.ssh_config, key, f"{key}.pub"):
-        os.utime(path, (moment, moment))
+    # What has just been written is not trusted to stay.
+    wait_until_settled(sshd.ssh_config, key, f"{key}.pub")
     monkeypatch.setattr(alike, "_FRESH", 600.0)
     monkeypatch.setattr(config, "_answers", alike.Answers())
+    monkeypatch.setattr(keys, "_private_keys", Unchanged(keys._read_private_key))
     count(monkeypatch, alike, "ask", counts)
     count(monkeypatch, keys.Ed25519Key, "from_private_key_file", counts)
     connect = connector(ssh_config=sshd.ssh_config)

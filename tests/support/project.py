@@ -16,6 +16,8 @@ from typing import Any
 import pexpect
 import yaml
 
+from pegasus.ssh.unchanged import COARSE
+
 #: Longer than anything takes on a busy machine; a test that needs it has failed.
 PATIENCE = 60.0
 
@@ -32,6 +34,14 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.01)
+
+
+def wait_until_settled(*paths: Path | str) -> None:
+    """Wait until files are so old that the clock of files tells each further change of them."""
+    wait_until(
+        lambda: all(time.time_ns() - os.stat(path).st_ctime_ns > 2 * COARSE for path in paths),
+        "files that are a moment old",
+    )
 
 
 def write_at_once(path: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from project import wait_until_settled
 
 from pegasus.model import Host, Node
 from pegasus.ssh.openssh import alike, config
@@ -48,8 +49,7 @@ def write(tmp_path: Path) -> Callable[..., str]:
     def write(text: str, name: str = "config") -> str:
         path = tmp_path / name
         path.write_text(text)
-        moment = time.time() - 10
-        os.utime(path, (moment, moment))
+        wait_until_settled(path)
         return str(path)
 
     return write
@@ -179,6 +179,16 @@ def test_a_file_that_was_written_just_now_is_not_trusted(
     path = write("Port 7\n")
     moment = time.time() + 60
     os.utime(path, (moment, moment))
+    targets(path, NAMES[:2])
+    assert asked.names == NAMES[:2]
+
+
+def test_nor_is_one_that_was_put_there_just_now_however_old_it_is(
+    asked: Asked, write: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("Port 7\n")
+    monkeypatch.setattr(alike, "COARSE", 60 * 10**9)  # However slow this machine is.
+    os.utime(path, (1, 1))
     targets(path, NAMES[:2])
     assert asked.names == NAMES[:2]
 

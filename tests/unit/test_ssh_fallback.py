@@ -28,7 +28,7 @@ def resolve(text: str, path: Path, *, is_openssh: bool, name: str = "a") -> Targ
     if is_openssh:
         return config.resolve(node, str(path))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config.shutil, "which", lambda name: None)  # type: ignore[attr-defined]
+        patch.setattr(config, "_program", lambda path: None)
         return config.resolve(node, str(path))
 
 

@@ -163,7 +163,8 @@ def test_what_belongs_together_is_sent_together_or_waits_together(bench: Bench) 
     bench.transport._parse_newkeys(Message())
     assert bench.notes.sent == [REQUEST, DATA] * 2
     bench.transport.active = False
-    bench.transport.send_together([message(DATA)])
+    with pytest.raises(EOFError):
+        bench.transport.send_together([message(DATA)])
     assert bench.notes.sent == [REQUEST, DATA] * 2
 
 
